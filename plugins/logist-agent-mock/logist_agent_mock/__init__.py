@@ -1,0 +1,1 @@
+"""A deterministic agent for Logist that costs nothing: scenarios, scripts and replays."""

@@ -1,0 +1,1 @@
+"""The regex dictionary that Logist reads agents' output with."""

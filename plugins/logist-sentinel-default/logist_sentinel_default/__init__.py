@@ -1,0 +1,1 @@
+"""The default hang detector of Logist."""
