@@ -110,7 +110,8 @@ class JobSpec:
         pty: Force a pseudo-terminal on or off; None: the agent decides.
         cols, rows: The terminal's size where there is one.
         linger: Leave processes alive that outlive the agent.
-        agent_settings, sentinel_settings: Settings resolved at submission (command line > project > user).
+        agent_settings, runtime_settings, sentinel_settings: Settings resolved at submission
+            (command line > project > user).
         created_at: Unix time, seconds.
         created_by: `user@host`.
     """
@@ -136,6 +137,7 @@ class JobSpec:
     rows: int = 40
     linger: bool = False
     agent_settings: Mapping[str, JSON] = field(default_factory=lambda: MappingProxyType({}))
+    runtime_settings: Mapping[str, JSON] = field(default_factory=lambda: MappingProxyType({}))
     sentinel_settings: Mapping[str, JSON] = field(default_factory=lambda: MappingProxyType({}))
     created_by: str = ""
 

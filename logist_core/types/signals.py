@@ -114,7 +114,10 @@ class Rule:
             are captured.
         agents: Names of the agents it is for; `("*",)`: any.
         versions: A version range of the agent (`>=2.0,<3`), or None for any.
-        channels: Which texts it may read: `text` (piped output that is not JSON), `stderr`, `screen` (a PTY).
+        channels: Which texts it may read: `text` (piped output that is not JSON), `stderr`, `screen` (a PTY),
+            `title` (the terminal's title, also of a PTY).
+        before: How many lines before this one the regex sees as well (at most 12, blank lines not counted), joined by
+            line feeds; the match must reach into the last line, and the literals must be in that one.
         literals: Lower-case strings of which at least one is in every line that can match: the prefilter.
         fields: Group name to kind: `str`, `int`, `float`, `seconds` (a duration), `time` (a reset time).
         lease_s: See `Signal.lease_s`.
@@ -131,6 +134,7 @@ class Rule:
     agents: tuple[str, ...] = ("*",)
     versions: str | None = None
     channels: tuple[str, ...] = ("text", "stderr", "screen")
+    before: int = 0
     literals: tuple[str, ...] = ()
     fields: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     lease_s: float | None = None

@@ -47,6 +47,11 @@ class Observation:
         buffered: See `LaunchSpec.buffered`.
         interventions: How often the sentinel already acted on this job.
         cancelling: A stop was asked for; the sentinel must keep out of the way.
+        period_s: How long after the observation before it this one was meant to be made; None: not known. A much
+            longer gap means that nobody looked: the supervisor was away, or the machine stood still.
+        remedies: What could be carried out now: UNSTICK where the agent has a key for it and the attempt an input,
+            INTERRUPT where it would not end the agent, RESUME where the session can be taken up again. None: not
+            known; only NOTIFY, STOP and RESUME are then to be relied on.
     """
 
     now_s: float
@@ -62,6 +67,8 @@ class Observation:
     buffered: bool = False
     interventions: int = 0
     cancelling: bool = False
+    period_s: float | None = None
+    remedies: tuple[Action, ...] | None = None
 
 
 class Level(StrEnum):
@@ -95,12 +102,15 @@ class Verdict:
         cause: Why, in one word with underscores (`silent_hang`, `retry_storm`, `stopped`); "" while all is well.
         evidence: What it rests on, a line each, with figures and units.
         action: What to do now. Anything but NONE counts as an intervention, NOTIFY excepted.
+        look_again_s: Seconds after which the next observation is worth making, on the clock of
+            `Observation.now_s`; None: no wish. A sentinel knows its thresholds, core does not.
     """
 
     level: Level
     cause: str = ""
     evidence: tuple[str, ...] = ()
     action: Action = Action.NONE
+    look_again_s: float | None = None
 
 
 #: A sentinel's memory between two steps: plain JSON, kept on disk by core.

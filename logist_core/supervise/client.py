@@ -1,0 +1,134 @@
+"""What every command needs of the supervisor: is there one, start one, poke it. Light: no asyncio, no plugin."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from logist_core.errors import LogistError
+from logist_core.supervise import singleton
+from logist_core.supervise.environment import supervisor_environment
+
+if TYPE_CHECKING:
+    from logist_core.jobs.home import Home
+
+#: The supervisor's first words on its standard output, for whoever started it.
+READY = b"READY\n"
+BUSY = b"BUSY\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupervisorInfo:
+    """Whether a supervisor lives, and what it last said of itself."""
+
+    alive: bool
+    record: singleton.SupervisorRecord | None
+
+
+def supervisor_info(home: Home) -> SupervisorInfo:
+    """Return who supervises `home`; reads two files, takes no lock for longer than a probe."""
+    return SupervisorInfo(alive=singleton.is_held(home.path), record=singleton.read_record(home.path))
+
+
+def supervisor_command(home: Path) -> tuple[str, ...]:
+    """Return the command that supervises `home` until there is nothing left to do."""
+    return (sys.executable, "-m", "logist_core", "--home", str(home), "supervise", "--on-demand")
+
+
+def ensure_supervisor(home: Home, *, wait_s: float = 10.0) -> None:
+    """Start a supervisor unless one lives.
+
+    Args:
+        home: The home to supervise.
+        wait_s: How long to wait until it has taken stock of all jobs; 0: start it and don't wait.
+
+    Raises:
+        LogistError: It didn't come up; the message names its log.
+    """
+    if singleton.is_held(home.path):
+        return
+    log = home.path / "supervisor.log"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+    log_fd = os.open(log, flags, 0o600)
+    try:
+        process = subprocess.Popen(
+            supervisor_command(home.path),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log_fd,
+            cwd="/",
+            env=supervisor_environment(os.environ),
+            start_new_session=True,
+        )
+    finally:
+        os.close(log_fd)
+    assert process.stdout is not None
+    # It lives on without us: no wait() is owed, and a warning about that would only confuse.
+    process.returncode = 0
+    with process.stdout as out:
+        if wait_s <= 0:
+            return
+        word = _first_word(out.fileno(), wait_s)
+    if word == BUSY:  # another one came first; it will be ready in a moment
+        _await_record(home, wait_s)
+    elif word != READY:
+        raise LogistError(
+            f"the supervisor did not come up within {wait_s:g} s", hint=f"see {log}, then: logist supervise"
+        )
+
+
+def _first_word(fd: int, wait_s: float) -> bytes:
+    deadline = time.monotonic() + wait_s
+    word = b""
+    while not word.endswith(b"\n"):
+        left = deadline - time.monotonic()
+        if left <= 0 or not select.select([fd], [], [], left)[0]:
+            break
+        piece = os.read(fd, 64)
+        if not piece:
+            break
+        word += piece
+    return word
+
+
+def _await_record(home: Home, wait_s: float) -> None:
+    deadline = time.monotonic() + wait_s
+    while time.monotonic() < deadline:
+        record = singleton.read_record(home.path)
+        if record is not None and _send(record.socket, b""):
+            return
+        if not singleton.is_held(home.path):
+            return  # it had nothing to do and is gone again
+        time.sleep(0.02)
+
+
+def poke(home: Home, job_id: str = "") -> bool:
+    """Tell the supervisor that something about `job_id`, or anything at all, changed. False: nobody heard it."""
+    record = singleton.read_record(home.path)
+    return record is not None and _send(record.socket, job_id.encode("ascii"))
+
+
+def _send(path: str, message: bytes) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.setblocking(False)
+        try:
+            sock.sendto(message, path)
+        except BlockingIOError:
+            return True  # its queue is full of other pokes: it will look at everything anyway
+        except OSError:
+            return False
+        return True
+
+
+def notify(home: Home, job_id: str, *, wait_s: float = 10.0) -> None:
+    """Poke the supervisor about `job_id`, and start one where there is none."""
+    if not poke(home, job_id) or not singleton.is_held(home.path):
+        ensure_supervisor(home, wait_s=wait_s)
+        poke(home, job_id)

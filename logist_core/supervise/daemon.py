@@ -1,0 +1,396 @@
+"""The supervisor: one process for each home that admits, launches, watches and settles. Its death harms nothing.
+
+Invariant: everything it knows is in the jobs' directories; what it holds in memory is a cache of them, and a new
+supervisor that takes stock of the same directories goes on exactly where this one was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import logist_core
+from logist_core import platform
+from logist_core.errors import LogistError
+from logist_core.supervise import singleton
+from logist_core.supervise.admit import admit
+from logist_core.supervise.attempt import AttemptWatch, Surroundings
+from logist_core.supervise.changes import Changes
+from logist_core.supervise.client import BUSY, READY, supervisor_command
+from logist_core.supervise.clocks import Clocks
+from logist_core.supervise.environment import respawn_environment
+from logist_core.supervise.hooks import Hooks
+from logist_core.supervise.launch import launch
+from logist_core.supervise.plugins import Caller, Plugins
+from logist_core.supervise.reconcile import reconcile
+from logist_core.types.job import JobStatus, Lifecycle
+from logist_core.types.launch import Respawn
+
+if TYPE_CHECKING:
+    from logist_core.jobs.home import Home
+    from logist_core.jobs.store import JobStore
+    from logist_core.registry import Registry
+
+log = logging.getLogger("logist.supervisor")
+
+WRITER = "supervisor"
+#: A poke can be lost with the process that sent it; so often the directories are looked at anyway.
+SWEEP_S = 30.0
+#: A supervisor that was started on demand leaves when there was nothing to do for so long.
+IDLE_S = 60.0
+#: Jobs whose attempts are taken stock of at the same time.
+STOCK_TAKING_WIDTH = 16
+#: Launching blocks a thread for a plan and a start; the rest of the machine has work to do too.
+LAUNCH_WIDTH = 8
+_NEEDS_NOBODY = frozenset({Lifecycle.HELD})
+
+
+class Supervisor:
+    """The event loop's side of a supervisor. Create it, then await `run` while holding the lock."""
+
+    def __init__(
+        self,
+        home: Home,
+        store: JobStore,
+        registry: Registry,
+        *,
+        max_jobs: int,
+        idle_s: float | None,
+        ready: Callable[[], None] = lambda: None,
+        clocks: Clocks | None = None,
+    ) -> None:
+        """Supervise `home`.
+
+        Args:
+            home: The home, already open.
+            store: Its jobs.
+            registry: The plugins.
+            max_jobs: How many jobs may be starting or running at once.
+            idle_s: Leave after so many seconds without work; None: stay.
+            ready: Called when stock has been taken and pokes are heard.
+            clocks: For tests.
+        """
+        self._home, self._store, self._registry = home, store, registry
+        self._max_jobs, self._idle_s, self._ready = max_jobs, idle_s, ready
+        self._clocks = clocks or Clocks()
+        self._plugins = Plugins(registry)
+        self._caller = Caller()
+        self._jobs: dict[str, JobStatus] = {}  # those that have not ended
+        self._ended: dict[str, Lifecycle] = {}  # for --after
+        self._watches: dict[str, AttemptWatch] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._stale: set[str] = set()
+        self._wake = asyncio.Event()
+        self.leaving = False
+        self._hooks = Hooks(store, registry, self._caller)
+        self._launching = asyncio.Semaphore(LAUNCH_WIDTH)
+        self._respawn = Respawn(
+            argv=supervisor_command(home.path),
+            env=respawn_environment(os.environ),
+            lock=str(singleton.lock_path(home.path)),
+        )
+
+    def leave(self) -> None:
+        """Leave soon. Jobs run on."""
+        self.leaving = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Supervise until `leave`, or until there was nothing to do for long enough."""
+        with contextlib.closing(_bind(self._home.path)) as sock:
+            loop = asyncio.get_running_loop()
+            loop.add_reader(sock.fileno(), self._hear, sock)
+            try:
+                async with Changes() as changes:
+                    self._around = Surroundings(
+                        store=self._store,
+                        plugins=self._plugins,
+                        caller=self._caller,
+                        changes=changes,
+                        clocks=self._clocks,
+                        committed=self._committed,
+                    )
+                    await self._take_stock()
+                    self._announce(sock)
+                    await self._supervise()
+                    await self._stop_watching()
+            finally:
+                loop.remove_reader(sock.fileno())
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(sock.getsockname())
+                singleton.remove_record(self._home.path)
+                self._caller.close()
+
+    def _announce(self, sock: socket.socket) -> None:
+        pid = os.getpid()
+        singleton.write_record(
+            self._home.path,
+            singleton.SupervisorRecord(
+                pid=pid,
+                start=platform.process_start(pid),
+                boot_id=platform.boot_id(),
+                socket=sock.getsockname(),
+                max_jobs=self._max_jobs,
+                started_at=time.time(),
+                version=logist_core.__version__,
+            ),
+        )
+        self._ready()
+
+    # What there is
+
+    async def _take_stock(self) -> None:
+        self._sweep()
+        gate = asyncio.Semaphore(STOCK_TAKING_WIDTH)
+
+        async def look(job_id: str) -> None:
+            async with gate:
+                try:
+                    found = await asyncio.to_thread(reconcile, self._store, self._plugins, job_id, writer=WRITER)
+                    self._committed(found.status)
+                except Exception:  # a job that can't be read must not keep the others waiting
+                    log.exception("job %s could not be looked at", job_id)
+
+        await asyncio.gather(*(look(job_id) for job_id in list(self._jobs)))
+
+    def _sweep(self) -> None:
+        """Look at every job that isn't known to have ended."""
+        for job_id in self._store.ids():
+            if job_id not in self._ended:
+                self._refresh(job_id)
+
+    def _refresh(self, job_id: str) -> None:
+        try:
+            self._note(self._store.status(job_id))
+        except LogistError as error:
+            if self._jobs.pop(job_id, None) is not None:
+                log.warning("job %s is left alone: %s", job_id, error)
+
+    def _note(self, status: JobStatus) -> None:
+        if status.lifecycle.ended:
+            self._jobs.pop(status.id, None)
+            self._ended[status.id] = status.lifecycle
+        else:
+            self._jobs[status.id] = status
+            self._ended.pop(status.id, None)
+
+    def _committed(self, status: JobStatus) -> None:
+        """Take in what somebody in this process wrote to a journal."""
+        ended_now = status.lifecycle.ended and status.id in self._jobs
+        self._note(status)
+        self._hooks.deliver(status.id)
+        if ended_now:
+            with contextlib.suppress(LogistError, OSError):
+                self._store.drop_environment(status.id)
+        self._wake.set()
+
+    def _hear(self, sock: socket.socket) -> None:
+        """Take in pokes: a job's id, or nothing for a look at everything."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self._stale.add(sock.recv(128).decode("ascii", "replace"))
+                self._wake.set()
+
+    # What to do
+
+    async def _supervise(self) -> None:
+        sweep_at = time.monotonic() + SWEEP_S
+        busy_at = time.monotonic()
+        while not self.leaving:
+            self._wake.clear()
+            if time.monotonic() >= sweep_at:
+                self._stale.add("")
+                sweep_at = time.monotonic() + SWEEP_S
+            self._look_at_stale()
+            wake_at = await self._admit()
+            if any(job.lifecycle not in _NEEDS_NOBODY for job in self._jobs.values()) or self._tasks:
+                busy_at = time.monotonic()
+            elif self._idle_s is not None and time.monotonic() - busy_at >= self._idle_s:
+                break
+            pause = sweep_at - time.monotonic()
+            if wake_at is not None:
+                pause = min(pause, wake_at - self._clocks.wall())
+            if self._idle_s is not None:
+                pause = min(pause, busy_at + self._idle_s - time.monotonic())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), max(pause, 0.01))
+
+    def _look_at_stale(self) -> None:
+        stale, self._stale = self._stale, set()
+        if "" in stale:
+            self._sweep()
+        for job_id in stale - {""}:
+            self._refresh(job_id)
+            self._hooks.deliver(job_id)
+            watch = self._watches.get(job_id)
+            if watch is not None:
+                watch.poke()
+
+    async def _admit(self) -> float | None:
+        """Start what may start, adopt what runs unwatched; return when the next waiting job is due."""
+        for job_id, job in list(self._jobs.items()):
+            if job.lifecycle is Lifecycle.RUNNING and job_id not in self._tasks:
+                self._spawn(job_id, self._watch(job_id))
+        waiting_to_start = {i for i in self._tasks if i in self._jobs and self._jobs[i].lifecycle in _STARTABLE}
+        admission = admit(
+            [job for i, job in self._jobs.items() if i not in waiting_to_start],
+            max_jobs=self._max_jobs - len(waiting_to_start),
+            now=self._clocks.wall(),
+            known={**self._ended, **{i: job.lifecycle for i, job in self._jobs.items()}},
+        )
+        for job_id, reason in admission.refuse:
+            await asyncio.to_thread(self._refuse, job_id, reason)
+        for job_id in admission.start:
+            self._spawn(job_id, self._launch_and_watch(job_id))
+        return admission.wake_at
+
+    def _refuse(self, job_id: str, reason: str) -> None:
+        with self._store.transaction(job_id, WRITER) as tx:
+            if tx.status.lifecycle in _STARTABLE:
+                tx.append("job.finished", lifecycle="cancelled", outcome="cancelled", reason=reason)
+            status = tx.status
+        self._committed(status)
+
+    def _spawn(self, job_id: str, work: object) -> None:
+        assert asyncio.iscoroutine(work)
+        task = asyncio.create_task(work, name=job_id)
+        self._tasks[job_id] = task
+        task.add_done_callback(lambda done: self._done(job_id, done))
+
+    def _done(self, job_id: str, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(job_id, None)
+        self._watches.pop(job_id, None)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("the watch over job %s failed; it is taken up again", job_id, exc_info=task.exception())
+            asyncio.get_running_loop().call_later(1.0, self._retake, job_id)
+        else:
+            self._retake(job_id)
+
+    def _retake(self, job_id: str) -> None:
+        self._stale.add(job_id)
+        self._wake.set()
+
+    async def _launch_and_watch(self, job_id: str) -> None:
+        async with self._launching:
+            status = await asyncio.to_thread(launch, self._store, self._plugins, job_id, self._respawn)
+        self._committed(status)
+        if status.lifecycle is Lifecycle.STARTING:  # the runtime left open whether it runs
+            found = await asyncio.to_thread(reconcile, self._store, self._plugins, job_id, writer=WRITER)
+            self._committed(found.status)
+            status = found.status
+        if status.lifecycle is Lifecycle.RUNNING:
+            await self._watch(job_id)
+
+    async def _watch(self, job_id: str) -> None:
+        watch = AttemptWatch(self._around, self._store.spec(job_id))
+        self._watches[job_id] = watch
+        await watch.run()
+
+    async def _stop_watching(self) -> None:
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._hooks.drain(), 5.0)
+
+
+_STARTABLE = (Lifecycle.QUEUED, Lifecycle.WAITING)
+
+
+def _bind(home: Path) -> socket.socket:
+    """Return the bound datagram socket for pokes. Its path is short: such paths have about 100 bytes."""
+    name = hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
+    path = platform.runtime_dir() / f"supervisor-{name}.sock"
+    path.unlink(missing_ok=True)  # we hold the lock: whoever bound it is dead
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    sock.setblocking(False)
+    sock.bind(str(path))
+    return sock
+
+
+def run(home: Home, *, max_jobs: int | None, on_demand: bool, idle_s: float = IDLE_S) -> int:
+    """Supervise `home` in this process until it is told to leave; return an exit code.
+
+    Args:
+        home: The home, already open.
+        max_jobs: How many jobs at once; None: as many as there are cores.
+        on_demand: Started by a command: leave when idle, and say READY or BUSY on standard output.
+        idle_s: See `IDLE_S`.
+    """
+    from logist_core.jobs.store import JobStore
+    from logist_core.registry import Registry
+
+    _log_to_stderr(home)
+    store, registry = JobStore(home), Registry.discover()
+    while True:
+        lock = singleton.acquire(home.path)
+        if lock is None:
+            if not on_demand:
+                raise LogistError("another supervisor serves this home", hint="logist supervise --status")
+            _say(BUSY)
+            return 0
+        supervisor = Supervisor(
+            home,
+            store,
+            registry,
+            max_jobs=max_jobs or default_max_jobs(),
+            idle_s=idle_s if on_demand else None,
+            ready=(lambda: _say(READY)) if on_demand else (lambda: None),
+        )
+        try:
+            asyncio.run(_until_told(supervisor))
+        finally:
+            os.close(lock)
+        # A job that was submitted between our last look and the release of the lock found a supervisor, and no
+        # longer has one: look once more without the lock.
+        if supervisor.leaving or not _has_work(store):
+            return 0
+
+
+def default_max_jobs() -> int:
+    """Return how many jobs run at once where nobody said: one for each core that we may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+async def _until_told(supervisor: Supervisor) -> None:
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, supervisor.leave)
+    await supervisor.run()
+
+
+def _has_work(store: JobStore) -> bool:
+    return any(not s.lifecycle.ended and s.lifecycle not in _NEEDS_NOBODY for s in store.statuses())
+
+
+def _say(word: bytes) -> None:
+    """Tell whoever started us, who may be gone, and let go of the pipe."""
+    with contextlib.suppress(OSError):
+        os.write(1, word)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.close(null)
+
+
+def _log_to_stderr(home: Home) -> None:
+    """Log to standard error, which `ensure_supervisor` makes the home's supervisor.log; begin it anew at 1 MiB."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(message)s"
+    )
+    path = home.path / "supervisor.log"
+    with contextlib.suppress(OSError):
+        if path.stat().st_size > 1 << 20 and os.fstat(2).st_ino == path.stat().st_ino:
+            os.truncate(path, 0)

@@ -1,0 +1,173 @@
+"""Starts one attempt: plan, intent on disk, runtime, result on disk. In that order, whatever dies.
+
+Invariant: `attempt.starting`, with the attempt's nonce, is on disk before the runtime is asked; so after any crash
+`Runtime.find` can tell whether that attempt ever ran, and no attempt runs twice.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from logist_core import platform
+from logist_core.errors import LaunchError, LogistError, RuntimeUnavailable
+from logist_core.protocols import AgentContext, Last
+from logist_core.supervise.environment import attempt_environment
+from logist_core.supervise.judge import backoff_s
+from logist_core.supervise.planfile import save_plan
+from logist_core.types._json import plain
+from logist_core.types.job import JobSpec, JobStatus, Lifecycle
+from logist_core.types.launch import AttemptKey, LaunchSpec, Respawn, RuntimeHandle, StartContext
+
+if TYPE_CHECKING:
+    from logist_core.jobs.store import JobStore
+    from logist_core.supervise.plugins import Plugins
+
+WRITER = "supervisor"
+_STARTABLE = (Lifecycle.QUEUED, Lifecycle.WAITING)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan, and whether it goes on with the last attempt's session."""
+
+    launch: LaunchSpec
+    resumed: bool
+
+
+class NoEnvironment(LogistError):
+    """The submitting shell's environment is gone, and ours doesn't hold the variables that the job was given."""
+
+    kind = "needs_input"
+
+
+def launch(store: JobStore, plugins: Plugins, job_id: str, respawn: Respawn | None) -> JobStatus:
+    """Start the next attempt of an admitted job; return its status after that.
+
+    Blocks for as long as planning and starting take. A job that can't be started ends as `failed_to_start`; one
+    whose runtime is unavailable for now goes back to waiting; one whose environment is lost is held.
+    """
+    status = store.status(job_id)
+    if status.lifecycle not in _STARTABLE or status.cancel is not None:
+        return status
+    spec = store.spec(job_id)
+    key = AttemptKey(job_id, status.attempt + 1, secrets.token_hex(16))
+    directory = str(store.make_attempt_dir(job_id, key.attempt))
+    try:
+        inherited = _inherited(store, spec)
+        planned = _plan(
+            plugins, store, spec, status, AgentContext(environment=inherited, directory=directory, attempt=key.attempt)
+        )
+        runtime = plugins.runtime(spec)
+        save_plan(directory, planned.launch)
+    except NoEnvironment as error:
+        with store.transaction(job_id, WRITER) as tx:
+            tx.append("job.held", reason=error.message)
+            return tx.status
+    except LogistError as error:
+        return _never_ran(store, spec, key, _one_line(error))
+
+    with store.transaction(job_id, WRITER) as tx:
+        if tx.status.lifecycle not in _STARTABLE or tx.status.cancel is not None:
+            return tx.status
+        tx.append(
+            "attempt.starting", attempt=key.attempt, nonce=key.nonce, runtime=spec.runtime, resumed=planned.resumed
+        )
+        if planned.launch.session_id is not None and planned.launch.session_id != tx.status.session_id:
+            tx.append("session.seen", session_id=planned.launch.session_id)
+        if planned.launch.note:
+            tx.append("note.added", text=planned.launch.note)
+    context = StartContext(
+        directory=directory,
+        environment=attempt_environment(inherited, spec, planned.launch),
+        linger=spec.linger,
+        respawn=respawn,
+    )
+    try:
+        handle = runtime.start(planned.launch, key, context)
+    except LaunchError as error:
+        return _never_ran(store, spec, key, _one_line(error))
+    except RuntimeUnavailable as error:
+        return _unavailable(store, spec, key, _one_line(error))
+    return record_running(store, job_id, key.attempt, handle, writer=WRITER)
+
+
+def record_running(store: JobStore, job_id: str, number: int, handle: RuntimeHandle, *, writer: str) -> JobStatus:
+    """Write down that attempt `number` runs. Harmless where that is known already."""
+    pid = handle.data.get("pid")
+    with store.transaction(job_id, writer) as tx:
+        if tx.status.lifecycle is Lifecycle.STARTING and tx.status.attempt == number:
+            tx.append(
+                "attempt.running",
+                attempt=number,
+                pid=pid if isinstance(pid, int) else None,
+                handle=plain(handle),
+                started_at=time.time(),
+                awake_s=platform.awake_s(),
+            )
+        return tx.status
+
+
+def _inherited(store: JobStore, spec: JobSpec) -> dict[str, str]:
+    """Return the submitting shell's environment, from the vault; without a vault, our own where it will do."""
+    kept = store.environment(spec.id)
+    if kept is not None:
+        return kept
+    missing = [name for name in spec.secrets if name not in os.environ]
+    if missing:
+        raise NoEnvironment(
+            f"the environment of the submitting shell is gone, and {', '.join(missing)} with it; "
+            f"from a shell that has it: logist resume {spec.id}"
+        )
+    return dict(os.environ)
+
+
+def _plan(plugins: Plugins, store: JobStore, spec: JobSpec, status: JobStatus, ctx: AgentContext) -> Planned:
+    agent = plugins.agent(spec)
+    try:
+        if status.resume and status.attempts:
+            last = status.attempts[-1]
+            resumed = agent.resume(
+                spec,
+                ctx,
+                Last(
+                    attempt=last,
+                    session_id=status.session_id,
+                    directory=str(store.attempt_dir(spec.id, last.number)),
+                    prompt=status.resume_prompt,
+                    reason=status.reason,
+                ),
+            )
+            if resumed is not None:
+                return Planned(resumed, resumed=True)
+        return Planned(agent.plan(spec, ctx), resumed=False)
+    except LogistError:
+        raise
+    except Exception as error:
+        raise LaunchError(f"the agent plugin {spec.agent} failed to plan: {type(error).__name__}: {error}") from error
+
+
+def _never_ran(store: JobStore, spec: JobSpec, key: AttemptKey, error: str) -> JobStatus:
+    with store.transaction(spec.id, WRITER) as tx:
+        if tx.status.lifecycle in _STARTABLE:  # it failed before there was an intent: record the attempt all the same
+            tx.append("attempt.starting", attempt=key.attempt, nonce=key.nonce, runtime=spec.runtime, resumed=False)
+        if tx.status.lifecycle is Lifecycle.STARTING and tx.status.attempt == key.attempt:
+            tx.append("attempt.failed_to_start", attempt=key.attempt, error=error)
+            tx.append("job.finished", lifecycle="failed_to_start", outcome="failed_to_start", reason=error)
+        return tx.status
+
+
+def _unavailable(store: JobStore, spec: JobSpec, key: AttemptKey, error: str) -> JobStatus:
+    with store.transaction(spec.id, WRITER) as tx:
+        if tx.status.lifecycle is Lifecycle.STARTING and tx.status.attempt == key.attempt:
+            tx.append("attempt.failed_to_start", attempt=key.attempt, error=error)
+            due = time.time() + backoff_s(key.attempt - 1)
+            tx.append("job.waiting", not_before=due, reason=error, resume=tx.status.resume)
+        return tx.status
+
+
+def _one_line(error: LogistError) -> str:
+    return f"{error.message}; try: {error.hint}" if error.hint else error.message

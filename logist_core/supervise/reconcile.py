@@ -1,0 +1,170 @@
+"""Brings a job's journal in line with what its runtime says. Never starts work.
+
+Called by the holder of the supervisor's lock only: a supervisor that takes stock, or `logist recover`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from logist_core.errors import CorruptRecord, PluginUnavailable
+from logist_core.supervise.launch import record_running
+from logist_core.supervise.planfile import PLAINEST, load_plan
+from logist_core.supervise.settle import settle
+from logist_core.types._json import JSON
+from logist_core.types.job import JobSpec, JobStatus, Lifecycle
+from logist_core.types.launch import AttemptKey, Probe, ProbeState, RuntimeHandle
+
+if TYPE_CHECKING:
+    from logist_core.jobs.store import JobStore
+    from logist_core.observe.observer import Observer
+    from logist_core.protocols import Runtime
+    from logist_core.supervise.plugins import Plugins
+
+#: The observer's checkpoint in an attempt's directory.
+OBSERVER_FILE = "observer.json"
+#: Conditions that a probe raises and clears.
+PROBED = frozenset({"orphaned", "unresponsive", "unreachable", "unkillable", "runtime_missing", "rebooted"})
+#: An attempt whose launcher died before anything ran goes back to the queue, so often in a row at the most.
+MOST_REQUEUES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What was found.
+
+    Attributes:
+        status: The job's status after that.
+        detail: One line for a person; "" where nothing was to be said.
+        probe: The runtime's answer, where it was asked.
+    """
+
+    status: JobStatus
+    detail: str = ""
+    probe: Probe | None = None
+
+
+def reconcile(store: JobStore, plugins: Plugins, job_id: str, *, writer: str, dry_run: bool = False) -> Reconciled:
+    """Settle what ended, adopt what runs, give back to the queue what never ran.
+
+    Args:
+        store: The jobs.
+        plugins: For the job's runtime and agent.
+        job_id: The job.
+        writer: For the journal.
+        dry_run: Ask the runtime, say what would be done, write nothing.
+    """
+    status = store.status(job_id)
+    if status.lifecycle not in (Lifecycle.STARTING, Lifecycle.RUNNING):
+        return Reconciled(status)
+    spec = store.spec(job_id)
+    try:
+        runtime = plugins.runtime(spec)
+    except PluginUnavailable as error:
+        if not dry_run:
+            status = set_conditions(store, job_id, {"runtime_missing": error.message}, writer=writer)
+        return Reconciled(status, error.message)
+    handle = handle_of(status) or _find(store, runtime, status)
+    if handle is None:
+        return _nothing_ran(store, status, writer, dry_run)
+    probe = runtime.probe(handle)
+    if probe.state in (ProbeState.EXITED, ProbeState.GONE):
+        if dry_run:
+            return Reconciled(status, f"would settle: {probe.state.value}", probe)
+        observer = open_observer(store, plugins, spec, status)
+        settled = settle(store, spec, probe, plugins.agent_or_none(spec), observer, writer=writer)
+        return Reconciled(settled.status, settled.status.reason or "", probe)
+    if dry_run:
+        return Reconciled(status, f"still {probe.state.value}", probe)
+    if status.lifecycle is Lifecycle.STARTING:
+        status = record_running(store, job_id, status.attempt, handle, writer=writer)
+    status = set_conditions(store, job_id, dict.fromkeys(probe.conditions, probe.detail), writer=writer)
+    return Reconciled(status, probe.detail or "still running", probe)
+
+
+def handle_of(status: JobStatus) -> RuntimeHandle | None:
+    """Return the persisted handle of the current attempt, or None where the journal has none."""
+    raw = status.attempts[-1].handle if status.attempts else None
+    if raw is None:
+        return None
+    data: JSON = raw.get("data")
+    return RuntimeHandle(
+        runtime=str(raw.get("runtime")),
+        version=int(raw.get("version") or 0),
+        data=data if isinstance(data, dict) else {},
+    )
+
+
+def _find(store: JobStore, runtime: Runtime, status: JobStatus) -> RuntimeHandle | None:
+    attempt = status.attempts[-1]
+    key = AttemptKey(status.id, attempt.number, attempt.nonce)
+    return runtime.find(key, str(store.attempt_dir(status.id, attempt.number)))
+
+
+def _nothing_ran(store: JobStore, status: JobStatus, writer: str, dry_run: bool) -> Reconciled:
+    detail = "the launcher died before the agent ran"
+    if dry_run:
+        return Reconciled(status, f"would go back to the queue: {detail}")
+    in_a_row = 1
+    for attempt in reversed(status.attempts[:-1]):
+        if attempt.state != "failed_to_start":
+            break
+        in_a_row += 1
+    with store.transaction(status.id, writer) as tx:
+        if tx.status.lifecycle is Lifecycle.STARTING and tx.status.attempt == status.attempt:
+            tx.append("attempt.failed_to_start", attempt=status.attempt, error=detail)
+            if tx.status.cancel is not None:
+                tx.append("job.finished", lifecycle="cancelled", outcome="cancelled", reason=detail)
+            elif in_a_row > MOST_REQUEUES:
+                tx.append("job.finished", lifecycle="failed_to_start", outcome="failed_to_start", reason=detail)
+            else:
+                tx.append("job.waiting", not_before=time.time(), reason=detail, resume=tx.status.resume)
+        return Reconciled(tx.status, detail)
+
+
+def set_conditions(store: JobStore, job_id: str, found: Mapping[str, str], *, writer: str) -> JobStatus:
+    """Make the probed conditions of a job equal to `found` (condition to detail); write only what changed."""
+    status = store.status(job_id)
+    if PROBED & set(status.conditions) == set(found):
+        return status
+    with store.transaction(job_id, writer) as tx:
+        if tx.status.lifecycle.ended:
+            return tx.status
+        have = PROBED & set(tx.status.conditions)
+        for name in sorted(set(found) - have):
+            tx.append("condition.raised", condition=name, detail=found[name])
+        for name in sorted(have - set(found)):
+            tx.append("condition.cleared", condition=name)
+        return tx.status
+
+
+def open_observer(store: JobStore, plugins: Plugins, spec: JobSpec, status: JobStatus) -> Observer | None:
+    """Return an observer of the current attempt that goes on where the last one was, or None without a directory."""
+    from logist_core.jobs.atomic import read_json
+    from logist_core.observe.observer import Observer
+
+    directory = store.attempt_dir(spec.id, status.attempt)
+    if not directory.is_dir():
+        return None
+    try:
+        plan = load_plan(str(directory))
+    except CorruptRecord:
+        plan = PLAINEST
+    try:
+        checkpoint = read_json(directory / OBSERVER_FILE)
+    except CorruptRecord:
+        checkpoint = None  # a cache: what it held is read again from the logs
+    return Observer(
+        str(directory),
+        agent=plugins.agent_or_none(spec),
+        agent_name=spec.agent,
+        output=plan.output,
+        pty=plan.pty,
+        cols=plan.cols,
+        rows=plan.rows,
+        matcher=plugins.dictionary().for_agent(spec.agent),
+        checkpoint=checkpoint,
+    )

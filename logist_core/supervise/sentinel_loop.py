@@ -1,0 +1,191 @@
+"""Between the watch and the sentinel policy: makes observations, turns verdicts into journal events and acts.
+
+Invariant: what the sentinel remembers is on disk beside the attempt; how often it acted is counted from the
+journal, so that neither is forgotten by a supervisor's death.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from logist_core.errors import CorruptRecord, PluginUnavailable
+from logist_core.jobs.atomic import read_json, write_json
+from logist_core.sentinel import Guard
+from logist_core.supervise.settle import SENTINEL_RESUME, SENTINEL_STOP
+from logist_core.types._json import JSON
+from logist_core.types.job import JobEvent, JobSpec, JobStatus
+from logist_core.types.launch import RuntimeHandle, Vitals
+from logist_core.types.watch import Action, Level, Observation, Verdict
+
+if TYPE_CHECKING:
+    from logist_core.observe.observer import Observer
+    from logist_core.protocols import Agent, Runtime
+    from logist_core.supervise.plugins import Plugins
+
+#: How often the sentinel looks, unless its own threshold is so short that it would come late.
+PERIOD_S = 5.0
+SHORTEST_PERIOD_S = 0.25
+#: So often at least within the policy's `stall_s`.
+LOOKS_PER_STALL = 4
+_FILE = "sentinel.json"
+_MARKS = {Level.SUSPECT: "suspect", Level.STALLED: "stalled"}
+
+Act = Callable[["Runtime", RuntimeHandle, "Agent | None"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one look leads to: journal events first, then the act."""
+
+    events: tuple[tuple[str, dict[str, JSON]], ...] = ()
+    act: Act | None = None
+
+
+class SentinelLoop:
+    """One attempt's sentinel. A job whose sentinel plugin is missing or broken runs on, unjudged, and says so."""
+
+    def __init__(self, plugins: Plugins, spec: JobSpec, directory: str, events: Sequence[JobEvent]) -> None:
+        """Go on from what is on disk in the attempt's `directory`."""
+        self._path = Path(directory) / _FILE
+        self._guard: Guard | None = None
+        self._last: tuple[Level, str] = (Level.ACTIVE, "")
+        self._fault_told = False
+        self._progress_seen = -1
+        self._fault: str | None = None
+        self.due_s = 0.0
+        self.period_s = PERIOD_S
+        self.interventions = sum(
+            1 for e in events if e.kind == "sentinel.acted" and e.data.get("action") not in (None, "none", "notify")
+        )
+        try:
+            sentinel = plugins.sentinel(spec)
+            saved = read_json(self._path)
+        except PluginUnavailable as error:
+            self._fault = error.message
+            return
+        except CorruptRecord:
+            saved = None  # it starts to remember anew
+        self._guard = Guard(sentinel, saved.get("state") if isinstance(saved, dict) else None)
+        with contextlib.suppress(Exception):  # settings() is the plugin's; without it the usual period will do
+            self.period_s = _period_s(sentinel.settings())
+
+    def wants_vitals(self, observer: Observer) -> bool:
+        """Whether signs of life are worth their cost: not while output progresses."""
+        return self._progress_seen == observer.progress
+
+    def step(
+        self,
+        observer: Observer,
+        *,
+        now_s: float,
+        wall: float,
+        vitals: Vitals | None,
+        status: JobStatus,
+        buffered: bool,
+    ) -> Step:
+        """Look once; the next look is due at `due_s`, on the clock of `now_s`."""
+        self.due_s = now_s + self.period_s
+        self._progress_seen = observer.progress
+        if self._guard is None:
+            return self._tell_fault()
+        progress_at = observer.progress_at
+        verdict = self._guard.step(
+            Observation(
+                now_s=now_s,
+                wall=wall,
+                attempt=status.attempt,
+                activity=observer.activity(wall),
+                output_bytes=observer.output_bytes,
+                progress=observer.progress,
+                progress_s=0.0 if progress_at is None else min(max(now_s - (wall - progress_at), 0.0), now_s),
+                retries=observer.retries,
+                open_tools=observer.open_tools(now_s),
+                vitals=vitals,
+                buffered=buffered,
+                interventions=self.interventions,
+                cancelling=status.cancel is not None,
+            )
+        )
+        if self._guard.fault is not None:
+            self._fault = self._guard.fault
+            return self._tell_fault()
+        return self._carry_out(verdict, status)
+
+    def save(self) -> None:
+        """Put the policy's memory on disk; a cache in so far as losing it costs only lateness."""
+        if self._guard is not None:
+            write_json(self._path, {"schema": 1, "state": self._guard.state}, durable=False)
+
+    def _tell_fault(self) -> Step:
+        if self._fault_told or self._fault is None:
+            return Step()
+        self._fault_told = True
+        fault = {"kind": "sentinel", "name": None, "dist": None, "version": None, "reason": self._fault}
+        return Step((("plugin.fault", fault),))
+
+    def _carry_out(self, verdict: Verdict, status: JobStatus) -> Step:
+        events: list[tuple[str, dict[str, JSON]]] = []
+        judged = (verdict.level, verdict.cause)
+        notable = verdict.level in _MARKS or self._last[0] in _MARKS
+        if (judged != self._last and notable) or verdict.action is not Action.NONE:
+            events.append(
+                (
+                    "sentinel.verdict",
+                    {
+                        "level": verdict.level.value,
+                        "cause": verdict.cause,
+                        "evidence": list(verdict.evidence),
+                        "action": verdict.action.value,
+                    },
+                )
+            )
+        self._last = judged
+        mark = _MARKS.get(verdict.level)
+        for name in _MARKS.values():
+            if name == mark and name not in status.conditions:
+                events.append(("condition.raised", {"condition": name, "detail": reason_of(verdict)}))
+            elif name != mark and name in status.conditions:
+                events.append(("condition.cleared", {"condition": name}))
+        act: Act | None = None
+        if verdict.action is not Action.NONE:
+            if verdict.action is not Action.NOTIFY:
+                self.interventions += 1
+            acted = {"action": verdict.action.value, "cause": verdict.cause, "result": "begun"}
+            events.append(("sentinel.acted", acted))
+            if verdict.action in _ENDING:
+                detail = reason_of(verdict)
+                events.append(("condition.raised", {"condition": _ENDING[verdict.action], "detail": detail}))
+            act = _ACTS.get(verdict.action)
+        return Step(tuple(events), act)
+
+
+def reason_of(verdict: Verdict) -> str:
+    """Return a verdict as one line."""
+    evidence = "; ".join(verdict.evidence)
+    return f"{verdict.cause}: {evidence}" if evidence else verdict.cause or verdict.level.value
+
+
+def _unstick(runtime: Runtime, handle: RuntimeHandle, agent: Agent | None) -> None:
+    keys = agent.unstick() if agent is not None else None
+    if keys is not None:
+        runtime.write(handle, keys)
+
+
+def _interrupt(runtime: Runtime, handle: RuntimeHandle, agent: Agent | None) -> None:
+    runtime.interrupt(handle)
+
+
+_ENDING = {Action.STOP: SENTINEL_STOP, Action.RESUME: SENTINEL_RESUME}
+_ACTS: dict[Action, Act] = {Action.UNSTICK: _unstick, Action.INTERRUPT: _interrupt}
+
+
+def _period_s(settings: Mapping[str, JSON]) -> float:
+    period = settings.get("period_s", PERIOD_S)
+    stall = settings.get("stall_s")
+    if isinstance(stall, int | float) and stall > 0:
+        period = min(period, stall / LOOKS_PER_STALL)
+    return max(float(period), SHORTEST_PERIOD_S)

@@ -1,0 +1,151 @@
+"""Settles an ended attempt: the whole output read, the outcome judged, everything written in one transaction.
+
+Invariant: an attempt's end and what follows from it are in the journal together, or neither is; settling twice is
+the same as once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from logist_core.supervise.judge import Circumstances, judge
+from logist_core.types._json import plain
+from logist_core.types.job import JobEvent, JobSpec, JobStatus, Lifecycle, Outcome
+from logist_core.types.launch import ExitStatus, Probe, ProbeState
+from logist_core.types.signals import UNKNOWN_ACTIVITY
+
+if TYPE_CHECKING:
+    from logist_core.jobs.store import JobStore, Transaction
+    from logist_core.observe.observer import Observer
+    from logist_core.protocols import Agent
+
+#: Conditions by which the supervisor remembers, across its own death, why it is ending an attempt.
+TIMING_OUT = "timing_out"
+SENTINEL_STOP = "sentinel_stop"
+SENTINEL_RESUME = "sentinel_resume"
+_FRESH_STARTS = frozenset({"job.created", "job.requeued"})
+_INTENTS = frozenset({TIMING_OUT, SENTINEL_STOP, SENTINEL_RESUME})
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The status after settling, and the fault of an agent plugin that could not judge, if any."""
+
+    status: JobStatus
+    fault: str | None = None
+
+
+def settle(
+    store: JobStore, spec: JobSpec, probe: Probe, agent: Agent | None, observer: Observer | None, *, writer: str
+) -> Settled:
+    """Write down how the current attempt ended and what follows.
+
+    Args:
+        store: The jobs.
+        spec: The job.
+        probe: EXITED or GONE.
+        agent: Judges the end; None: the exit code does.
+        observer: Has read, or will now read, the attempt's output to its end; None: there is none to read.
+        writer: For the journal.
+    """
+    assert probe.state in (ProbeState.EXITED, ProbeState.GONE), probe
+    now = time.time()
+    if observer is not None:
+        while not observer.caught_up:
+            observer.feed(now)
+        observer.finish(now)
+    exit = probe.exit
+    outcome, fault = _outcome(agent, exit, observer)
+    with store.transaction(spec.id, writer) as tx:
+        status = tx.status
+        if status.lifecycle not in (Lifecycle.STARTING, Lifecycle.RUNNING):
+            return Settled(status)
+        why = _circumstances(status, store.events(spec.id))
+        if status.lifecycle is Lifecycle.STARTING and (exit is None or exit.exec_error is None):
+            tx.append("attempt.running", attempt=status.attempt, pid=probe.pid, handle=None, started_at=now)
+        _append_end(tx, status.attempt, exit, probe)
+        _append_findings(tx, observer, now)
+        for condition in sorted(_INTENTS & set(tx.status.conditions)):
+            tx.append("condition.cleared", condition=condition)
+        if fault is not None:
+            tx.append("plugin.fault", kind="agent", name=spec.agent, dist=None, version=None, reason=fault)
+        following = judge(exit, outcome, why, now=now)
+        tx.append(following.kind, **following.data)
+        return Settled(tx.status, fault)
+
+
+def _append_end(tx: Transaction, attempt: int, exit: ExitStatus | None, probe: Probe) -> None:
+    if exit is None:
+        tx.append("attempt.lost", attempt=attempt, reason=probe.detail or "gone without a trace")
+    elif exit.exec_error is not None:
+        tx.append("attempt.failed_to_start", attempt=attempt, error=exit.exec_error)
+    else:
+        tx.append(
+            "attempt.exited",
+            attempt=attempt,
+            code=exit.code,
+            signal=exit.signal,
+            ended_at=exit.ended_at,
+            source=exit.source,
+            survivors=list(exit.survivors),
+        )
+
+
+def _append_findings(tx: Transaction, observer: Observer | None, now: float) -> None:
+    if observer is None:
+        return
+    if observer.session_id is not None and observer.session_id != tx.status.session_id:
+        tx.append("session.seen", session_id=observer.session_id)
+    activity = observer.activity(now)
+    if activity not in (UNKNOWN_ACTIVITY, tx.status.activity):
+        tx.append("activity.changed", **plain(activity))
+
+
+def _outcome(
+    agent: Agent | None, exit: ExitStatus | None, observer: Observer | None
+) -> tuple[Outcome | None, str | None]:
+    if agent is None or exit is None or exit.exec_error is not None:
+        return None, None
+    try:
+        outcome = agent.outcome(exit, observer.signals() if observer is not None else ())
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything; the exit code then decides, and we say so
+        return None, f"outcome: {type(error).__name__}: {error}"
+    if outcome is not None and not isinstance(outcome, Outcome):
+        return None, f"outcome: returned {type(outcome).__name__}, not Outcome"
+    return outcome, None
+
+
+def _circumstances(status: JobStatus, events: Sequence[JobEvent]) -> Circumstances:
+    """Read from the journal what was decided about the current attempt, newest first."""
+    cancelled_by: str | None = None
+    intent: tuple[str, str] | None = None
+    continuations = 0
+    in_this_attempt = True
+    for event in reversed(events):
+        if event.kind == "job.cancel_requested" and cancelled_by is None:
+            cancelled_by = _text(event.data.get("by"))
+        elif event.kind == "condition.raised" and in_this_attempt and intent is None:
+            name = event.data.get("condition")
+            if name in (SENTINEL_STOP, SENTINEL_RESUME) and name in status.conditions:
+                action = "stop" if name == SENTINEL_STOP else "resume"
+                intent = (action, _text(event.data.get("detail")) or "no reason recorded")
+        elif event.kind == "attempt.starting":
+            in_this_attempt = False
+        elif event.kind == "job.waiting":
+            continuations += 1
+        elif event.kind in _FRESH_STARTS:
+            break
+    return Circumstances(
+        cancel=status.cancel,
+        cancelled_by=cancelled_by if status.cancel is not None else None,
+        timed_out=TIMING_OUT in status.conditions,
+        sentinel=intent,
+        continuations=continuations,
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

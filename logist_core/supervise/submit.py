@@ -1,0 +1,187 @@
+"""Turns what a user asked for into a job on disk. Everything that can be refused is refused here, before that."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from logist_core.config import resolve_settings
+from logist_core.errors import UsageError
+from logist_core.jobs.ids import new_id
+from logist_core.types.job import JobSpec
+
+if TYPE_CHECKING:
+    from logist_core.config import Config
+    from logist_core.jobs.store import JobStore
+    from logist_core.registry import Registry
+
+#: A longer prompt is refused: agents and kernels have limits of their own, and a file serves better.
+MOST_PROMPT_BYTES = 1 << 20
+MOST_NAME = 64
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}")
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitRequest:
+    """What was asked for. None: not asked for, so configuration and defaults decide.
+
+    Attributes:
+        environment: The complete environment of the submitting shell; its values go to the vault, never to disk.
+        after: Job references, resolved here.
+        agent_set, runtime_set, sentinel_set: Plugin settings as text, from the command line.
+        Others: as in `JobSpec`.
+    """
+
+    cwd: str
+    environment: Mapping[str, str]
+    agent: str | None = None
+    runtime: str | None = None
+    sentinel: str | None = None
+    prompt: str | None = None
+    args: tuple[str, ...] = ()
+    name: str | None = None
+    env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    secrets: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    timeout_s: float | None = None
+    priority: int = 0
+    after: tuple[str, ...] = ()
+    pty: bool | None = None
+    cols: int = 120
+    rows: int = 40
+    linger: bool = False
+    agent_set: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    runtime_set: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    sentinel_set: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def submit(store: JobStore, registry: Registry, config: Config, request: SubmitRequest) -> JobSpec:
+    """Create the job and return its spec. Poking the supervisor is the caller's next step.
+
+    Raises:
+        UsageError: Something in the request can't be used; nothing was created.
+        PluginUnavailable: A plugin that it names isn't installed or is broken; nothing was created.
+        JobNotFound: A job in `after` doesn't exist; nothing was created.
+    """
+    _check(store, request)
+    agent = registry.select("agent", request.agent, config).name
+    runtime = registry.select("runtime", request.runtime, config).name
+    sentinel = registry.select("sentinel", request.sentinel, config).name
+    settings = {
+        kind: resolve_settings(registry.record(kind, name), kind, name, config, overrides)
+        for kind, name, overrides in (
+            ("agent", agent, request.agent_set),
+            ("runtime", runtime, request.runtime_set),
+            ("sentinel", sentinel, request.sentinel_set),
+        )
+    }
+    spec = JobSpec(
+        id=new_id(),
+        name=request.name,
+        agent=agent,
+        runtime=runtime,
+        sentinel=sentinel,
+        prompt=request.prompt,
+        args=request.args,
+        cwd=os.path.abspath(request.cwd),
+        env=dict(request.env),
+        env_names=tuple(sorted(request.environment)),
+        secrets=request.secrets,
+        labels=dict(request.labels),
+        timeout_s=request.timeout_s,
+        priority=request.priority,
+        after=tuple(store.resolve(ref) for ref in request.after),
+        pty=request.pty,
+        cols=request.cols,
+        rows=request.rows,
+        linger=request.linger,
+        agent_settings=settings["agent"],
+        runtime_settings=settings["runtime"],
+        sentinel_settings=settings["sentinel"],
+        created_at=time.time(),
+        created_by=_who(),
+    )
+    store.create(spec, request.environment)
+    return spec
+
+
+def _check(store: JobStore, request: SubmitRequest) -> None:
+    if request.prompt is not None:
+        _check_prompt(request.prompt)
+    for arg in request.args:
+        if "\0" in arg:
+            raise UsageError("an argument after -- holds a NUL character, which no program can be given")
+    if not os.path.isdir(request.cwd):
+        raise UsageError(f"the working directory {request.cwd!r} is not a directory", hint="pass another one with -C")
+    if request.timeout_s is not None and request.timeout_s <= 0:
+        raise UsageError("--timeout must be longer than 0 s")
+    if request.name is not None:
+        _check_name(store, request.name)
+    _check_labels(request)
+    _check_variables(request)
+
+
+def _check_labels(request: SubmitRequest) -> None:
+    for key, value in request.labels.items():
+        if not _LABEL.fullmatch(key) or not value.isprintable():
+            raise UsageError(
+                f"the label {key!r} can't be used",
+                hint="KEY=VALUE, KEY of letters, digits, and . _ - /, VALUE printable",
+            )
+
+
+def _check_variables(request: SubmitRequest) -> None:
+    for name in (*request.env, *request.secrets):
+        if not _ENV_NAME.fullmatch(name):
+            raise UsageError(f"{name!r} is no name for an environment variable", hint="letters, digits and _ only")
+    for name, value in request.env.items():
+        if "\0" in value:
+            raise UsageError(f"the value of {name} holds a NUL character, which no program can be given")
+    missing = [name for name in request.secrets if name not in request.environment]
+    if missing:
+        raise UsageError(f"--secret {missing[0]}: no such environment variable here", hint=f"export {missing[0]}=...")
+
+
+def _check_prompt(prompt: str) -> None:
+    size = len(prompt.encode("utf-8", "surrogatepass"))
+    if size > MOST_PROMPT_BYTES:
+        raise UsageError(
+            f"the prompt has {size / (1 << 20):.1f} MiB; the limit is {MOST_PROMPT_BYTES >> 20} MiB",
+            hint="put the text into a file and let the prompt name it",
+        )
+    if "\0" in prompt:
+        raise UsageError(f"the prompt holds a NUL character at position {prompt.index(chr(0))}", hint="remove it")
+    if not prompt.strip():
+        raise UsageError("the prompt is empty", hint='logist run --agent AGENT "what to do"')
+    try:
+        prompt.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise UsageError(f"the prompt is not valid UTF-8 at position {error.start}") from None
+
+
+def _check_name(store: JobStore, name: str) -> None:
+    if len(name) > MOST_NAME or not _NAME.fullmatch(name):
+        raise UsageError(
+            f"the name {name[:MOST_NAME]!r} can't be used",
+            hint=f"letters, digits and . _ -, beginning with a letter or digit, at most {MOST_NAME}",
+        )
+    for status in store.statuses():
+        if status.name == name and not status.lifecycle.ended:
+            raise UsageError(f"a job named {name!r} exists already: {status.id}, {status.lifecycle.value}")
+
+
+def _who() -> str:
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
