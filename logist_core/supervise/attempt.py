@@ -137,12 +137,15 @@ class AttemptWatch:
         deadlines = [self._probe_at, self._sentinel.due_s]
         if self._spec.timeout_s is not None:
             deadlines.append(self._spec.timeout_s)
-        expires = self._status.activity.expires
-        if expires is not None:
-            deadlines.append(self._now_s() + expires - self._around.clocks.wall())
+        wall = self._around.clocks.wall()
+        changes_at = None if self._observer is None else self._observer.next_change(wall)
+        if changes_at is not None:
+            deadlines.append(self._now_s() + changes_at - wall)
         pause = 0.0 if behind else max(min(d for d in deadlines) - self._now_s(), MIN_ROUND_S)
+        # Not wait_for: before Python 3.12 it can swallow a cancellation that comes together with the event.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), pause)
+            async with asyncio.timeout(pause):
+                await self._wake.wait()
         if not behind:
             await asyncio.sleep(MIN_ROUND_S)  # gather what comes together
         self._wake.clear()
@@ -179,13 +182,16 @@ class AttemptWatch:
             if observer.caught_up or observer.output_bytes - before >= MOST_BYTES_A_ROUND:
                 break
         activity = observer.activity(self._around.clocks.wall())
-        known = self._status
-        new_session = observer.session_id is not None and observer.session_id != known.session_id
-        if activity.state != known.activity.state or new_session:
+        new_session = observer.session_id is not None and observer.session_id != self._status.session_id
+        problems = list(observer.problems)
+        observer.problems.clear()
+        if problems or new_session or activity.state != self._status.activity.state:
 
             def write() -> JobStatus:
                 with self._around.store.transaction(self._spec.id, "observer") as tx:
                     if tx.status.lifecycle is Lifecycle.RUNNING:
+                        for problem in problems:
+                            tx.append("plugin.fault", kind="agent", name=self._spec.agent, reason=problem)
                         if new_session:
                             tx.append("session.seen", session_id=observer.session_id)
                         if activity.state != tx.status.activity.state:
@@ -284,7 +290,10 @@ class AttemptWatch:
         if self._runtime.caps.stats and self._sentinel.wants_vitals(self._observer):
             with contextlib.suppress(Exception):
                 vitals = await self._around.caller.run("stats", CALL_S, self._runtime.stats, self._handle)
-        step = self._sentinel.step(
+        step = await self._around.caller.run(
+            "the sentinel",
+            CALL_S,
+            self._sentinel.step,
             self._observer,
             now_s=self._now_s(),
             wall=self._around.clocks.wall(),

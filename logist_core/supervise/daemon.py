@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -129,6 +129,7 @@ class Supervisor:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(sock.getsockname())
                 singleton.remove_record(self._home.path)
+                self._hooks.close()
                 self._caller.close()
 
     def _announce(self, sock: socket.socket) -> None:
@@ -223,7 +224,8 @@ class Supervisor:
             if self._idle_s is not None:
                 pause = min(pause, busy_at + self._idle_s - time.monotonic())
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), max(pause, 0.01))
+                async with asyncio.timeout(max(pause, 0.01)):
+                    await self._wake.wait()
 
     def _look_at_stale(self) -> None:
         stale, self._stale = self._stale, set()
@@ -239,8 +241,8 @@ class Supervisor:
     async def _admit(self) -> float | None:
         """Start what may start, adopt what runs unwatched; return when the next waiting job is due."""
         for job_id, job in list(self._jobs.items()):
-            if job.lifecycle is Lifecycle.RUNNING and job_id not in self._tasks:
-                self._spawn(job_id, self._watch(job_id))
+            if job.lifecycle in _STARTED and job_id not in self._tasks:
+                self._spawn(job_id, self._adopt(job_id))
         waiting_to_start = {i for i in self._tasks if i in self._jobs and self._jobs[i].lifecycle in _STARTABLE}
         admission = admit(
             [job for i, job in self._jobs.items() if i not in waiting_to_start],
@@ -261,8 +263,7 @@ class Supervisor:
             status = tx.status
         self._committed(status)
 
-    def _spawn(self, job_id: str, work: object) -> None:
-        assert asyncio.iscoroutine(work)
+    def _spawn(self, job_id: str, work: Coroutine[object, object, None]) -> None:
         task = asyncio.create_task(work, name=job_id)
         self._tasks[job_id] = task
         task.add_done_callback(lambda done: self._done(job_id, done))
@@ -282,13 +283,24 @@ class Supervisor:
 
     async def _launch_and_watch(self, job_id: str) -> None:
         async with self._launching:
-            status = await asyncio.to_thread(launch, self._store, self._plugins, job_id, self._respawn)
+            try:
+                status = await asyncio.to_thread(launch, self._store, self._plugins, job_id, self._respawn)
+            except (
+                Exception
+            ):  # whether it runs is open now, and the runtime is asked; nothing is launched again blindly
+                log.exception("the launch of job %s failed", job_id)
+                status = self._store.status(job_id)
         self._committed(status)
-        if status.lifecycle is Lifecycle.STARTING:  # the runtime left open whether it runs
+        await self._adopt(job_id)
+
+    async def _adopt(self, job_id: str) -> None:
+        """Find out how a started attempt stands, and watch it while it runs."""
+        status = self._jobs.get(job_id)
+        if status is not None and status.lifecycle is Lifecycle.STARTING:
             found = await asyncio.to_thread(reconcile, self._store, self._plugins, job_id, writer=WRITER)
             self._committed(found.status)
             status = found.status
-        if status.lifecycle is Lifecycle.RUNNING:
+        if status is not None and status.lifecycle is Lifecycle.RUNNING:
             await self._watch(job_id)
 
     async def _watch(self, job_id: str) -> None:
@@ -302,10 +314,12 @@ class Supervisor:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._hooks.drain(), 5.0)
+            async with asyncio.timeout(5.0):
+                await self._hooks.drain()
 
 
 _STARTABLE = (Lifecycle.QUEUED, Lifecycle.WAITING)
+_STARTED = (Lifecycle.STARTING, Lifecycle.RUNNING)
 
 
 def _bind(home: Path) -> socket.socket:

@@ -46,6 +46,11 @@ class Hooks:
         while any(not task.done() for task in self._tasks.values()):
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
+    def close(self) -> None:
+        """Deliver nothing more; what wasn't delivered is delivered by the next supervisor."""
+        for task in self._tasks.values():
+            task.cancel()
+
     async def _deliver(self, job_id: str) -> None:
         if self._wanted is None:
             self._wanted = await asyncio.to_thread(self._registry.wants_job_events)

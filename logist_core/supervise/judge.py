@@ -1,6 +1,6 @@
 """What follows an ended attempt. Pure; the one place where exit status, outcome and intents become a lifecycle.
 
-Order of what counts: a person's stop, a time-out, an attempt that never ran or was lost, the sentinel's act, the
+Order of what counts: a person's stop, an attempt that never ran, a time-out, one that was lost, the sentinel's act, the
 agent plugin's judgement, and only then the bare exit code.
 """
 
@@ -61,12 +61,12 @@ def judge(exit: ExitStatus | None, outcome: Outcome | None, why: Circumstances, 
         by = f" by {why.cancelled_by}" if why.cancelled_by else ""
         verb = "killed" if why.cancel == "kill" else "stopped"
         return _finish(Lifecycle.CANCELLED, "cancelled", f"{verb}{by}; {how}")
+    if exit is not None and exit.exec_error is not None:
+        return _finish(Lifecycle.FAILED_TO_START, "failed_to_start", exit.exec_error)
     if why.timed_out:
         return _finish(Lifecycle.TIMED_OUT, "timed_out", f"the time limit ran out; {how}")
     if exit is None:
         return _finish(Lifecycle.LOST, "lost", how)
-    if exit.exec_error is not None:
-        return _finish(Lifecycle.FAILED_TO_START, "failed_to_start", exit.exec_error)
     if why.sentinel is not None:
         action, reason = why.sentinel
         if action == "resume" and why.continuations < MOST_CONTINUATIONS:

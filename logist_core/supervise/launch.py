@@ -74,12 +74,15 @@ def launch(store: JobStore, plugins: Plugins, job_id: str, respawn: Respawn | No
         if tx.status.lifecycle not in _STARTABLE or tx.status.cancel is not None:
             return tx.status
         tx.append(
-            "attempt.starting", attempt=key.attempt, nonce=key.nonce, runtime=spec.runtime, resumed=planned.resumed
+            "attempt.starting",
+            attempt=key.attempt,
+            nonce=key.nonce,
+            runtime=spec.runtime,
+            resumed=planned.resumed,
+            note=planned.launch.note,
         )
         if planned.launch.session_id is not None and planned.launch.session_id != tx.status.session_id:
             tx.append("session.seen", session_id=planned.launch.session_id)
-        if planned.launch.note:
-            tx.append("note.added", text=planned.launch.note)
     context = StartContext(
         directory=directory,
         environment=attempt_environment(inherited, spec, planned.launch),

@@ -54,6 +54,7 @@ def settle(
     assert probe.state in (ProbeState.EXITED, ProbeState.GONE), probe
     now = time.time()
     if observer is not None:
+        observer.feed(now)
         while not observer.caught_up:
             observer.feed(now)
         observer.finish(now)
@@ -64,8 +65,6 @@ def settle(
         if status.lifecycle not in (Lifecycle.STARTING, Lifecycle.RUNNING):
             return Settled(status)
         why = _circumstances(status, store.events(spec.id))
-        if status.lifecycle is Lifecycle.STARTING and (exit is None or exit.exec_error is None):
-            tx.append("attempt.running", attempt=status.attempt, pid=probe.pid, handle=None, started_at=now)
         _append_end(tx, status.attempt, exit, probe)
         _append_findings(tx, observer, now)
         for condition in sorted(_INTENTS & set(tx.status.conditions)):
