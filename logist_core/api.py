@@ -38,6 +38,7 @@ from logist_core.protocols import (
     Sentinel,
     Watch,
 )
+from logist_core.types.dictionary import pattern_set_from_files, rule_from_mapping, rule_to_mapping, rules_from_toml
 from logist_core.types.job import (
     AttemptStatus,
     Continuation,
@@ -134,4 +135,8 @@ __all__ = [
     "Vitals",
     "Watch",
     "hookimpl",
+    "pattern_set_from_files",
+    "rule_from_mapping",
+    "rule_to_mapping",
+    "rules_from_toml",
 ]

@@ -119,6 +119,12 @@ class CorruptRecord(LogistError):
     kind = "corrupt"
 
 
+class NewerVersion(LogistError):
+    """A file was written by a newer version of Logist in a format that this one doesn't know. It isn't touched."""
+
+    kind = "newer_version"
+
+
 class IllegalTransition(LogistError):
     """An event that the state machine doesn't allow in the job's present state. Nothing was written."""
 

@@ -55,7 +55,7 @@ GROUPS: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """One setting of a plugin, set by `[<kind>.<name>]` in a configuration file or `--agent-set NAME=VALUE`.
+    """One setting of a plugin, set by `[<kind>s.<name>]` in a configuration file or `--agent-set NAME=VALUE`.
 
     Attributes:
         type: `str`, `int`, `float`, `bool`, `duration` (seconds; `90`, `5m`, `2h`) or `list` (of strings).

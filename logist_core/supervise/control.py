@@ -68,6 +68,7 @@ def resume(store: JobStore, job_id: str, *, by: str, prompt: str | None, environ
 def _requeue(
     store: JobStore, job_id: str, *, by: str, resume: bool, prompt: str | None, environment: Mapping[str, str]
 ) -> JobStatus:
+    store.spec(job_id)  # a job whose spec can't be read can't run again: say so before anything is written
     with store.transaction(job_id, "cli") as tx:
         lifecycle = tx.status.lifecycle
         if not (lifecycle.ended or lifecycle in (Lifecycle.HELD, Lifecycle.WAITING)):

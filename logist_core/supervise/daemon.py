@@ -52,6 +52,8 @@ IDLE_S = 60.0
 STOCK_TAKING_WIDTH = 16
 #: Launching blocks a thread for a plan and a start; the rest of the machine has work to do too.
 LAUNCH_WIDTH = 8
+#: A job that fails in our hands (its files can't be read, say) is tried again, ever less often.
+LONGEST_BENCH_S = 60.0
 _NEEDS_NOBODY = frozenset({Lifecycle.HELD})
 
 
@@ -90,6 +92,8 @@ class Supervisor:
         self._watches: dict[str, AttemptWatch] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stale: set[str] = set()
+        self._failures: dict[str, int] = {}  # in a row, of launching or watching a job
+        self._benched: set[str] = set()  # jobs that failed so and are left alone for a while
         self._wake = asyncio.Event()
         self.leaving = False
         self._hooks = Hooks(store, registry, self._caller)
@@ -241,11 +245,11 @@ class Supervisor:
     async def _admit(self) -> float | None:
         """Start what may start, adopt what runs unwatched; return when the next waiting job is due."""
         for job_id, job in list(self._jobs.items()):
-            if job.lifecycle in _STARTED and job_id not in self._tasks:
+            if job.lifecycle in _STARTED and job_id not in self._tasks and job_id not in self._benched:
                 self._spawn(job_id, self._adopt(job_id))
         waiting_to_start = {i for i in self._tasks if i in self._jobs and self._jobs[i].lifecycle in _STARTABLE}
         admission = admit(
-            [job for i, job in self._jobs.items() if i not in waiting_to_start],
+            [job for i, job in self._jobs.items() if i not in waiting_to_start and i not in self._benched],
             max_jobs=self._max_jobs - len(waiting_to_start),
             now=self._clocks.wall(),
             known={**self._ended, **{i: job.lifecycle for i, job in self._jobs.items()}},
@@ -271,11 +275,19 @@ class Supervisor:
     def _done(self, job_id: str, task: asyncio.Task[None]) -> None:
         self._tasks.pop(job_id, None)
         self._watches.pop(job_id, None)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("the watch over job %s failed; it is taken up again", job_id, exc_info=task.exception())
-            asyncio.get_running_loop().call_later(1.0, self._retake, job_id)
-        else:
+        if task.cancelled() or task.exception() is None:
+            self._failures.pop(job_id, None)
             self._retake(job_id)
+            return
+        failures = self._failures[job_id] = self._failures.get(job_id, 0) + 1
+        pause_s = min(2.0**failures, LONGEST_BENCH_S)
+        log.error("job %s failed here; it is taken up again in %g s", job_id, pause_s, exc_info=task.exception())
+        self._benched.add(job_id)
+        asyncio.get_running_loop().call_later(pause_s, self._unbench, job_id)
+
+    def _unbench(self, job_id: str) -> None:
+        self._benched.discard(job_id)
+        self._retake(job_id)
 
     def _retake(self, job_id: str) -> None:
         self._stale.add(job_id)
@@ -284,13 +296,14 @@ class Supervisor:
     async def _launch_and_watch(self, job_id: str) -> None:
         async with self._launching:
             try:
-                status = await asyncio.to_thread(launch, self._store, self._plugins, job_id, self._respawn)
-            except (
-                Exception
-            ):  # whether it runs is open now, and the runtime is asked; nothing is launched again blindly
-                log.exception("the launch of job %s failed", job_id)
+                self._committed(await asyncio.to_thread(launch, self._store, self._plugins, job_id, self._respawn))
+            except Exception:
                 status = self._store.status(job_id)
-        self._committed(status)
+                if status.lifecycle in _STARTABLE:
+                    raise
+                # Whether it runs is open now, and the runtime is asked; nothing is launched again blindly.
+                log.exception("the launch of job %s failed", job_id)
+                self._committed(status)
         await self._adopt(job_id)
 
     async def _adopt(self, job_id: str) -> None:

@@ -20,7 +20,7 @@ from logist_core.supervise.judge import backoff_s
 from logist_core.supervise.planfile import save_plan
 from logist_core.types._json import plain
 from logist_core.types.job import JobSpec, JobStatus, Lifecycle
-from logist_core.types.launch import AttemptKey, LaunchSpec, Respawn, RuntimeHandle, StartContext
+from logist_core.types.launch import AttemptKey, LaunchSpec, Probe, Respawn, RuntimeHandle, StartContext
 
 if TYPE_CHECKING:
     from logist_core.jobs.store import JobStore
@@ -95,18 +95,19 @@ def launch(store: JobStore, plugins: Plugins, job_id: str, respawn: Respawn | No
         return _never_ran(store, spec, key, _one_line(error))
     except RuntimeUnavailable as error:
         return _unavailable(store, spec, key, _one_line(error))
-    return record_running(store, job_id, key.attempt, handle, writer=WRITER)
+    return record_running(store, job_id, key.attempt, handle, runtime.probe(handle), writer=WRITER)
 
 
-def record_running(store: JobStore, job_id: str, number: int, handle: RuntimeHandle, *, writer: str) -> JobStatus:
-    """Write down that attempt `number` runs. Harmless where that is known already."""
-    pid = handle.data.get("pid")
+def record_running(
+    store: JobStore, job_id: str, number: int, handle: RuntimeHandle, probe: Probe, *, writer: str
+) -> JobStatus:
+    """Write down that attempt `number` runs, with the pid that `probe` gives. Harmless where that is known already."""
     with store.transaction(job_id, writer) as tx:
         if tx.status.lifecycle is Lifecycle.STARTING and tx.status.attempt == number:
             tx.append(
                 "attempt.running",
                 attempt=number,
-                pid=pid if isinstance(pid, int) else None,
+                pid=probe.pid,
                 handle=plain(handle),
                 started_at=time.time(),
                 awake_s=platform.awake_s(),

@@ -80,7 +80,7 @@ def reconcile(store: JobStore, plugins: Plugins, job_id: str, *, writer: str, dr
     if dry_run:
         return Reconciled(status, f"still {probe.state.value}", probe)
     if status.lifecycle is Lifecycle.STARTING:
-        status = record_running(store, job_id, status.attempt, handle, writer=writer)
+        status = record_running(store, job_id, status.attempt, handle, probe, writer=writer)
     status = set_conditions(store, job_id, dict.fromkeys(probe.conditions, probe.detail), writer=writer)
     return Reconciled(status, probe.detail or "still running", probe)
 

@@ -116,7 +116,7 @@ def submit(store: JobStore, registry: Registry, config: Config, request: SubmitR
 
 def _check(store: JobStore, request: SubmitRequest) -> None:
     if request.prompt is not None:
-        _check_prompt(request.prompt)
+        check_prompt(request.prompt)
     for arg in request.args:
         if "\0" in arg:
             raise UsageError("an argument after -- holds a NUL character, which no program can be given")
@@ -151,7 +151,8 @@ def _check_variables(request: SubmitRequest) -> None:
         raise UsageError(f"--secret {missing[0]}: no such environment variable here", hint=f"export {missing[0]}=...")
 
 
-def _check_prompt(prompt: str) -> None:
+def check_prompt(prompt: str) -> None:
+    """Refuse what no agent can be told; raises `UsageError`."""
     size = len(prompt.encode("utf-8", "surrogatepass"))
     if size > MOST_PROMPT_BYTES:
         raise UsageError(

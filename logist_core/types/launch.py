@@ -249,8 +249,8 @@ class StartContext:
         directory: The attempt's directory, absolute, existing, mode 0700. The attempt's output must end up in
             `out.log` (and `err.log` without a PTY) in it, append-only, while the attempt runs. The runtime may
             keep files of its own there.
-        environment: The agent's *complete* environment. Holds secrets: pass it on in memory, never by argv, never
-            to a file.
+        environment: The agent's *complete* environment, but for `LOGIST_JOB`, `LOGIST_ATTEMPT` and `LOGIST_NONCE`,
+            which the runtime sets from the key. Holds secrets: pass it on in memory, never by argv, never to a file.
         linger: Leave processes alive that outlive the leader.
         respawn: For runtimes whose processes outlive the supervisor and can start it again; None: don't.
     """

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -32,7 +34,7 @@ def test_an_unknown_agent_names_the_nearest_and_the_install_line(logist: Logist)
 
 
 def test_an_unknown_agent_with_json_is_one_object_on_stderr(logist: Logist) -> None:
-    error = json.loads(logist("run", "-a", "podcast", "--json", "-d", "hi", code=7).stderr)["error"]
+    error = json.loads(logist("doctor", "--agent", "podcast", "--json", code=7).stderr)["error"]
     assert error["exit_code"] == 7
     assert error["kind"] == "plugin_unavailable"
     assert "pip install logist-agent-podcast" in error["hint"]
@@ -54,7 +56,7 @@ def test_a_program_that_does_not_exist_fails_to_start(logist: Logist) -> None:
     ("args", "stdin", "says"),
     [
         (("run", "-a", "mock", "-"), "a\0b", "NUL"),
-        (("run", "-a", "mock", "-"), "x" * (2 << 20), "2.0 MiB"),
+        (("run", "-a", "mock", "-"), "x" * (2 << 20), "1 MiB"),
         (("run", "-a", "mock", "-"), "", "empty"),
         (("run", "-a", "mock", "-C", "/no/such/dir", "hi"), None, "/no/such/dir"),
         (("run", "-a", "mock", "--timeout", "soon", "hi"), None, "soon"),
@@ -142,13 +144,11 @@ def test_a_full_disk_at_the_start_is_one_line_and_leaves_nothing(logist: Logist,
     try:
         home = small / "home"
         logist("ls", env={"LOGIST_HOME": str(home)})
-        with (small / "filler").open("wb") as filler:
-            try:
-                while True:
-                    filler.write(b"x" * 4096)
-                    filler.flush()
-            except OSError:
-                pass
+        filler = os.open(small / "filler", os.O_WRONLY | os.O_CREAT)
+        with contextlib.suppress(OSError):
+            while True:
+                os.write(filler, b"x" * 4096)
+        os.close(filler)
         result = logist("run", "-a", "mock", "hi", code=1, env={"LOGIST_HOME": str(home)})
         assert "No space left" in result.stderr
         assert "Traceback" not in result.stderr

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 from support.logist import Logist, alive, kill
 from support.waiting import eventually
@@ -46,13 +49,13 @@ def test_a_job_outlives_the_supervisor_and_its_keeper_starts_another(logist: Log
 
 def test_a_job_outlives_its_pump(logist: Logist) -> None:
     job = running_job(logist)
-    kill(logist.fact(job, "pump.json")["pid"])
+    kill(logist.pump_pid(job))
     check_it_ended_as_it_really_did(logist, job)
 
 
 def test_a_job_outlives_its_keeper(logist: Logist) -> None:
     job = running_job(logist)
-    kill(logist.fact(job, "shim.json")["pid"])
+    kill(logist.keeper_pid(job))
     eventually(lambda: "orphaned" in logist.status(job)["conditions"], within_s=5.0)
     assert logist.status(job)["lifecycle"] == "running"
     check_it_ended_as_it_really_did(logist, job)
@@ -61,11 +64,10 @@ def test_a_job_outlives_its_keeper(logist: Logist) -> None:
 def test_a_job_outlives_all_of_them_at_once_and_is_found_again_and_never_run_twice(logist: Logist) -> None:
     job = running_job(logist)
     agent = logist.status(job)["pid"]
-    for pid in (
-        logist.supervisor_pid(),
-        logist.fact(job, "shim.json")["pid"],
-        logist.fact(job, "pump.json")["pid"],
-    ):
+    everybody = [logist.supervisor_pid(), logist.pump_pid(job), logist.keeper_pid(job)]
+    for pid in everybody:
+        os.kill(pid, signal.SIGSTOP)  # so that none of them sees the others die
+    for pid in everybody:
         kill(pid)
     assert alive(agent)
     eventually(lambda: logist.status(job)["lifecycle"] == "running", within_s=5.0)
@@ -75,15 +77,13 @@ def test_a_job_outlives_all_of_them_at_once_and_is_found_again_and_never_run_twi
 
 def test_recover_settles_a_job_that_ended_while_nobody_looked(logist: Logist) -> None:
     job = running_job(logist)
-    for pid in (
-        logist.supervisor_pid(),
-        logist.fact(job, "shim.json")["pid"],
-        logist.fact(job, "pump.json")["pid"],
-        logist.fact(job, "child.json")["pid"],
-    ):
+    everybody = [logist.supervisor_pid(), logist.pump_pid(job), logist.keeper_pid(job), logist.status(job)["pid"]]
+    for pid in everybody:
+        os.kill(pid, signal.SIGSTOP)  # so that none of them sees the others die
+    for pid in everybody:
         kill(pid)
     before = logist.json("recover", "--dry-run")
-    assert [r["after"] for r in before] == ["running"]
+    assert [r["after"] for r in before["jobs"]] == ["running"]
     logist("recover")
     status = logist.ended(job)
     assert status["lifecycle"] == "lost"

@@ -65,6 +65,11 @@ def write_plugin(site: Path, kind: str, name: str, code: str, *, dist: str | Non
     write_metadata(site, dist, version, {group: {name: module}})
 
 
+def python_path(site: Path) -> str:
+    """Return the PYTHONPATH with which children see `site`, beside what they see anyway."""
+    return os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))
+
+
 def uv() -> str:
     found = os.environ.get("UV") or shutil.which("uv")
     assert found, "the tests need uv: pip install uv"

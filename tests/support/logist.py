@@ -86,6 +86,22 @@ class Logist:
         fact: dict[str, Any] = json.loads(raw)
         return fact
 
+    def keeper_pid(self, job: str) -> int:
+        return int(self.fact(job, "shim.json")["pid"])
+
+    def pump_pid(self, job: str) -> int:
+        """Return the pid of the job's pump: the keeper's child that runs the keeper's own program."""
+        keeper = self.keeper_pid(job)
+        program = Path(f"/proc/{keeper}/cmdline").read_bytes()
+
+        def pump() -> int | None:
+            for pid in Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split():
+                if Path(f"/proc/{pid}/cmdline").read_bytes() == program:
+                    return int(pid)
+            return None
+
+        return eventually(pump, what="a pump") or 0
+
     def supervisor_pid(self) -> int:
         path = self.home / "supervisor.json"
         return int(json.loads(eventually(lambda: path.exists() and path.read_bytes(), what="a supervisor"))["pid"])
@@ -101,8 +117,9 @@ class Logist:
 
     def clean_up(self) -> list[tuple[int, str]]:
         """End what runs in this home; return what had to be ended by force, which no test may leave."""
-        if self.home.exists():
-            ids = [s["id"] for s in self.json("ls", "--all", code=None) if s["lifecycle"] not in ENDED]
+        listing = self("ls", "--all", "--json", code=None) if self.home.exists() else None
+        if listing is not None and listing.returncode == 0:
+            ids = [s["id"] for s in json.loads(listing.stdout) if s["lifecycle"] not in ENDED]
             if ids:
                 self("kill", *ids, code=None)
                 self("wait", *ids, "--timeout", "20s", code=None)

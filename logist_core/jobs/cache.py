@@ -1,0 +1,66 @@
+"""`state.json`: the status of a job as of a certain length of its journal, so that readers needn't fold.
+
+Invariants: it counts only while the journal has exactly the length that it names; whatever else is wrong with it, it
+is as if it weren't there. Only a transaction writes it, after its events are on the disk.
+"""
+
+from __future__ import annotations
+
+import json
+from types import MappingProxyType
+
+from logist_core.jobs.checksum import seal, unseal
+from logist_core.types._json import JSON, plain
+from logist_core.types.job import AttemptStatus, Exit, JobStatus, Lifecycle
+from logist_core.types.signals import Activity
+
+SCHEMA = 1
+
+
+def encode(status: JobStatus, *, seq: int, journal_bytes: int) -> bytes:
+    """Return the content of `state.json` for a journal of `journal_bytes` bytes whose last event is `seq`."""
+    record = {"schema": SCHEMA, "journal_bytes": journal_bytes, "seq": seq, "status": plain(status)}
+    return seal(json.dumps(record, allow_nan=False, separators=(",", ":")).encode("ascii"))
+
+
+def decode(data: bytes, job_id: str, journal_bytes: int) -> tuple[JobStatus, int] | None:
+    """Return the status in `data` and the number of its last event; None: it doesn't hold for that journal."""
+    body = unseal(data.rstrip(b"\n"))
+    if body is None:
+        return None
+    try:
+        record = json.loads(body)
+        if record["schema"] != SCHEMA or record["journal_bytes"] != journal_bytes:
+            return None
+        status = status_from_json(record["status"])
+        seq = record["seq"]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    return (status, seq) if status.id == job_id and type(seq) is int else None
+
+
+def status_from_json(record: JSON) -> JobStatus:
+    """Return the status whose `plain` form is `record`.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError: It isn't one.
+    """
+    values = dict(record)
+    values["lifecycle"] = Lifecycle(values["lifecycle"])
+    values["activity"] = Activity(**values["activity"])
+    values["conditions"] = tuple(values["conditions"])
+    values["exit"] = _exit(values["exit"])
+    values["attempts"] = tuple(_attempt(attempt) for attempt in values["attempts"])
+    values["labels"] = MappingProxyType(values["labels"])
+    values["after"] = tuple(values["after"])
+    return JobStatus(**values)
+
+
+def _attempt(record: JSON) -> AttemptStatus:
+    values = dict(record)
+    values["exit"] = _exit(values["exit"])
+    return AttemptStatus(**values)
+
+
+def _exit(record: JSON) -> Exit | None:
+    return None if record is None else Exit(**record)

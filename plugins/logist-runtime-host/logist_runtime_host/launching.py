@@ -1,0 +1,285 @@
+"""Starts attempts and finds them again. Invariant: at most one gate is ever opened for a key.
+
+Who decides is the file system: `child.json` is made by `link`, either by a keeper that is about to open the gate or,
+void, by `find`. All that a launcher does before can be repeated, by any number of processes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from logist_core.api import AttemptKey, LaunchError, LaunchSpec, LogistError, RuntimeHandle, RuntimeUnavailable, StartContext
+from logist_runtime_host import keeper
+from logist_runtime_host.files import AttemptFiles, handle_of
+from logist_runtime_host.places import nonce_hash, socket_path
+
+#: For developers of Logist: a script to run in the place of a bare `keeper.py`, which gets `keeper.py`'s path and
+#: its arguments. It exists so that coverage can be measured in keepers; see the README.
+WRAPPER_VARIABLE = "LOGIST_HOST_KEEPER_WRAPPER"
+
+#: What a keeper inherits of the environment: only what the interpreter itself may need to start.
+_KEEPER_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "TZ", "COVERAGE_PROCESS_START")
+
+
+def start(
+    launch: LaunchSpec,
+    key: AttemptKey,
+    context: StartContext,
+    *,
+    cgroup: bool,
+    kernel_exit_info: bool,
+    timeout_s: float,
+) -> RuntimeHandle:
+    """Start the attempt, or return the handle of what was started for this key before; see `Runtime.start`."""
+    _check(launch)
+    deadline = time.monotonic() + timeout_s
+    try:
+        files = AttemptFiles(context.directory)
+    except OSError as error:
+        raise LaunchError(f"attempt directory {context.directory}: {error.strerror}") from error
+    with files, _launch_lock(files, timeout_s):
+        if files.read("child.json") is None:
+            path = socket_path(key.nonce)
+            record = {
+                "schema": keeper.SCHEMA,
+                "nonce": key.nonce,
+                "job_id": key.job_id,
+                "attempt": key.attempt,
+                "at": time.time(),
+                "launcher": os.getpid(),
+                "socket": path,
+                "pty": launch.pty,
+                "stdin": launch.stdin.value,
+                "linger": context.linger,
+                "cgroup": cgroup,
+                "kernel_exit_info": kernel_exit_info,
+                "respawn": _respawn(context),
+                **keeper.identity(),
+            }
+            keeper.write_record(files.dir_fd, "launch.json", record, durable=False, replace=False)
+            _must_be_ours(files, key)
+            config = {
+                **record,
+                "role": "keeper",
+                "directory": _text(context.directory),
+                "nonce_hash": nonce_hash(key.nonce),
+                "argv": [_text(word) for word in launch.argv],
+                "cwd": _text(launch.cwd),
+                "env": _environment(launch, key, context.environment),
+                "cols": launch.cols,
+                "rows": launch.rows,
+            }
+            answer = spawn(config, launch.stdin_data, _shim_log(files), deadline - time.monotonic())
+            if answer.get("kind") != "busy":
+                return _judge(answer, files, key, context.directory)
+        _must_be_ours(files, key)
+        return _await_other(files, key, context.directory, deadline)
+
+
+def find(key: AttemptKey, directory: str, *, timeout_s: float) -> RuntimeHandle | None:
+    """Return the handle of what was begun for `key`, or make sure that it never will be; see `Runtime.find`."""
+    try:
+        files = AttemptFiles(directory)
+    except FileNotFoundError:
+        return None  # `start` refuses a directory that doesn't exist
+    except OSError as error:
+        raise RuntimeUnavailable(f"attempt directory {directory}: {error.strerror}") from error
+    with files, _launch_lock(files, timeout_s):
+        launch = files.read("launch.json")
+        if launch is not None and launch.get("nonce") != key.nonce:
+            return None  # another attempt's; `start` refuses as well
+        void = {"schema": keeper.SCHEMA, "nonce": key.nonce, "void": True, "at": time.time(), **keeper.identity()}
+        try:
+            if keeper.write_record(files.dir_fd, "child.json", void, durable=True, replace=False):
+                if not files.is_held("shim.lock"):
+                    remove_outside(files, key.nonce)
+                return None
+        except OSError as error:
+            raise RuntimeUnavailable(f"{directory}/child.json: {error.strerror}") from error
+        return handle_of(key, directory) if files.child(key.nonce) else None
+
+
+def spawn(config: Mapping[str, Any], stdin_data: bytes, log_fd: int, timeout_s: float) -> dict[str, Any]:
+    """Start `keeper.py` with this configuration and return its answer; {} where it died without one.
+
+    The configuration holds secrets: it goes over a socket, never by argv or disk. Closes `log_fd`.
+
+    Raises:
+        RuntimeUnavailable: No process could be started.
+        LogistError: It neither answered nor died in time.
+    """
+    ours, theirs = socket.socketpair()
+    try:
+        ours.settimeout(max(0.1, timeout_s))
+        try:
+            process = subprocess.Popen(
+                [*_interpreter(), str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log_fd,
+                cwd="/",
+                env={name: os.environ[name] for name in _KEEPER_VARIABLES if name in os.environ},
+                pass_fds=[theirs.fileno()],
+            )
+        except OSError as error:
+            raise RuntimeUnavailable(f"can't start a keeper: {error.strerror}") from error
+        finally:
+            theirs.close()
+            os.close(log_fd)
+        try:
+            data = json.dumps(config).encode()
+            ours.sendall(struct.pack(">II", len(data), len(stdin_data)) + data + stdin_data)
+            ours.shutdown(socket.SHUT_WR)
+            answer = b""
+            while not answer.endswith(b"\n") and (piece := ours.recv(65536)):
+                answer += piece
+        except TimeoutError as error:
+            raise LogistError(f"the keeper didn't answer within {timeout_s:.0f} s") from error
+        except ConnectionError:
+            answer = b""  # it died
+        finally:
+            process.wait()  # it forks at once: what we started is only the door
+    finally:
+        ours.close()
+    return keeper.json_object(answer)
+
+
+def adopt(files: AttemptFiles, launch: Mapping[str, Any], *, timeout_s: float = 10.0) -> dict[str, Any]:
+    """Start an adopter for an attempt whose guard and pump are dead; return its answer."""
+    config = {
+        **launch,
+        "role": "adopter",
+        "directory": _text(files.directory),
+        "nonce_hash": nonce_hash(str(launch["nonce"])),
+    }
+    return spawn(config, b"", _shim_log(files), timeout_s)
+
+
+def remove_outside(files: AttemptFiles, nonce: str) -> None:
+    """Remove what an attempt that nobody guards any more may have left: socket, cgroup, reserve."""
+    with contextlib.suppress(OSError, LogistError):
+        path = socket_path(nonce)
+        root = keeper.cgroup_root()
+        keeper.remove_cgroup((files.child(nonce) or {}).get("cgroup"))
+        keeper.remove_cgroup(os.path.join(root, keeper.cgroup_name(path)) if root else None)
+        os.unlink(path)
+    with contextlib.suppress(OSError):
+        os.unlink(".reserve", dir_fd=files.dir_fd)
+
+
+def _interpreter() -> list[str]:
+    wrapper = os.environ.get(WRAPPER_VARIABLE)
+    if wrapper:
+        return [sys.executable, wrapper, keeper.__file__]
+    return [sys.executable, "-I", "-S", "-E", "-X", "utf8", _program()]
+
+
+def _program() -> str:
+    """Return `keeper.py`, or its bytecode where that is current: compiling it anew would double the start."""
+    cached = str(keeper.__spec__.cached if keeper.__spec__ else "")
+    with contextlib.suppress(OSError, TypeError, ValueError):
+        source = os.stat(keeper.__file__)
+        with open(cached, "rb") as file:
+            header = file.read(16)
+        stamp = struct.pack("<III", 0, int(source.st_mtime) & 0xFFFFFFFF, source.st_size & 0xFFFFFFFF)
+        if header == importlib.util.MAGIC_NUMBER + stamp:
+            return cached
+    return keeper.__file__
+
+
+def _check(launch: LaunchSpec) -> None:
+    if not launch.argv or not launch.argv[0]:
+        raise LaunchError("no program to run")
+    for what, text in (("argument", "".join(launch.argv)), ("working directory", launch.cwd)):
+        if "\0" in text:
+            raise LaunchError(f"{what} with a NUL character", hint="remove it")
+    if not os.path.isabs(launch.cwd):
+        raise LaunchError(f"working directory {launch.cwd!r} is not absolute")
+
+
+def _environment(launch: LaunchSpec, key: AttemptKey, environment: Mapping[str, str]) -> dict[str, str]:
+    env = {_text(name): _text(value) for name, value in environment.items()}
+    for name, value in env.items():
+        if not name or "=" in name or "\0" in name + value:
+            raise LaunchError(f"environment variable {name!r} can't be passed on")
+    if launch.pty and env.get("TERM", "dumb") in ("", "dumb"):
+        env["TERM"] = "xterm-256color"
+    if "PWD" in env:
+        env["PWD"] = _text(launch.cwd)
+    return {**env, "LOGIST_JOB": key.job_id, "LOGIST_ATTEMPT": str(key.attempt), "LOGIST_NONCE": key.nonce}
+
+
+def _text(value: str) -> str:
+    """Return `value` so that the keeper, which runs in UTF-8, gets the very bytes that this process means."""
+    return os.fsencode(value).decode("utf-8", "surrogateescape")
+
+
+def _respawn(context: StartContext) -> dict[str, Any] | None:
+    if context.respawn is None:
+        return None
+    wanted = context.respawn
+    return {"argv": list(wanted.argv), "env": dict(wanted.env), "lock": wanted.lock}
+
+
+def _shim_log(files: AttemptFiles) -> int:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open("shim.err", flags, 0o600, dir_fd=files.dir_fd)
+
+
+@contextlib.contextmanager
+def _launch_lock(files: AttemptFiles, timeout_s: float) -> Iterator[None]:
+    fd = keeper.lock_file(files.dir_fd, "launch.lock", timeout_s)
+    if fd is None:
+        raise LogistError(f"{files.directory}: another process has been starting this attempt for {timeout_s:.0f} s")
+    try:
+        yield
+    finally:
+        os.close(fd)
+
+
+def _must_be_ours(files: AttemptFiles, key: AttemptKey) -> None:
+    if files.launch(key.nonce) is None:
+        raise LaunchError(f"{files.directory} belongs to another attempt than {key}")
+
+
+def _judge(answer: Mapping[str, Any], files: AttemptFiles, key: AttemptKey, directory: str) -> RuntimeHandle:
+    if answer.get("ok"):
+        return handle_of(key, directory)
+    text = str(answer.get("error") or "the keeper died before it could say why")
+    if answer.get("kind") == "exec" or answer.get("kind") == "void":
+        raise LaunchError(text)
+    status = files.exit_status()
+    if status is not None and status.exec_error:
+        raise LaunchError(status.exec_error)
+    if files.child(key.nonce) is not None:
+        return handle_of(key, directory)  # it died after it had opened the gate: the pump goes on
+    # Its end of the socket is closed, so the keeper is dead or about to exit; nothing else can open this gate.
+    raise RuntimeUnavailable(f"the attempt could not be started: {text}", hint=f"see {directory}/shim.err")
+
+
+def _await_other(files: AttemptFiles, key: AttemptKey, directory: str, deadline: float) -> RuntimeHandle:
+    """Return the handle of an attempt that an earlier call, perhaps of a process that is dead, has started."""
+    while True:
+        child = files.read("child.json")
+        if child is not None and child.get("void"):
+            raise LaunchError("this attempt was given up before it ran", hint="start a new attempt")
+        status = files.exit_status()
+        if status is not None and status.exec_error:
+            raise LaunchError(status.exec_error)
+        if child is not None:
+            return handle_of(key, directory)
+        if not files.is_held("shim.lock"):
+            raise RuntimeUnavailable("an earlier keeper of this attempt died before the program was started")
+        if time.monotonic() >= deadline:
+            raise LogistError("an earlier keeper of this attempt has not started the program in time")
+        time.sleep(0.01)

@@ -1,0 +1,51 @@
+"""Offers the `host` runtime. Light: the runtime itself is imported when it is first used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from logist_core.api import Runtime, RuntimeRecord, Setting, hookimpl
+
+SETTINGS: Mapping[str, Setting] = {
+    "cgroup": Setting(
+        type="str",
+        default="auto",
+        help="Put each attempt into a cgroup of its own where we may: then nothing of its tree can slip away.",
+        choices=("auto", "off"),
+    ),
+    "kernel_exit_info": Setting(
+        type="str",
+        default="auto",
+        help="Learn the exit of an attempt whose keeper died from the kernel (Linux 6.15); `off` is for tests.",
+        choices=("auto", "off"),
+    ),
+    "start_timeout": Setting(
+        type="duration",
+        default=30.0,
+        help="How long to wait for a keeper to start the program, in seconds.",
+    ),
+}
+
+
+def _make(settings: Mapping[str, Any]) -> Runtime:
+    from logist_runtime_host.runtime import HostRuntime
+
+    return HostRuntime(
+        cgroup=settings.get("cgroup", "auto") != "off",
+        kernel_exit_info=settings.get("kernel_exit_info", "auto") != "off",
+        start_timeout_s=float(settings.get("start_timeout", 30.0)),
+    )
+
+
+@hookimpl
+def logist_runtimes() -> Iterable[RuntimeRecord]:
+    """Return the one runtime of this plugin."""
+    return [
+        RuntimeRecord(
+            name="host",
+            summary="Processes of this machine; each attempt survives the death of everything but itself.",
+            factory=_make,
+            settings=SETTINGS,
+        )
+    ]

@@ -1,0 +1,5 @@
+"""Ends the interpreter when the dictionary is built."""
+
+import os
+
+os._exit(9)
