@@ -163,7 +163,7 @@ def logist_patterns() -> Iterable[PatternsRecord]:  # type: ignore[empty-body]
         def logist_patterns():
             return [PatternsRecord(name="acme", summary="Texts of the acme agent.", factory=_load)]
 
-    Called from: `logist_core.registry`, when the supervisor builds the dictionary, and for `logist patterns`.
+    Called from: `logist_core.registry`, when the supervisor builds the dictionary, and by `logist plugins check`.
     Errors: as for `logist_agents`; a rule that doesn't compile is left out and reported.
     Since: 0.1.
     """

@@ -29,6 +29,8 @@ _NETWORK_FS = frozenset(
 )
 #: FUSE is refused as a whole, for what is behind it can't be known, except for these, which are local and lock.
 _LOCAL_FUSE = frozenset({"fuseblk", "fuse.fuse-overlayfs", "fuse.gocryptfs", "fuse.encfs", "fuse.cryfs"})
+#: Bytes that a base directory may have, so that `logist/supervisor-<12 hex digits>.sock` below it still fits in 103.
+MAX_SOCKET_BASE = 64
 _MEMORY_FS = frozenset({"tmpfs", "ramfs"})
 
 _DIR_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -356,11 +358,13 @@ def _app_dir(env: Mapping[str, str], what: str) -> Path:
 def runtime_dir(env: Mapping[str, str] = os.environ) -> Path:
     """Return the private directory for sockets, made if need be: `$XDG_RUNTIME_DIR/logist`, else `/tmp/logist-UID`.
 
+    A base that leaves no room for a socket's name is passed over: such paths have about 100 bytes in all.
+
     Raises:
         HomeError: Someone else's directory, or a symbolic link, stands in its place.
     """
     base = env.get("XDG_RUNTIME_DIR", "")
-    if _is_our_directory(base):
+    if len(os.fsencode(base)) <= MAX_SOCKET_BASE and _is_our_directory(base):
         return _private_dir(os.path.join(base, "logist"))
     return _private_dir(os.path.join(_os.runtime_base(), f"logist-{os.geteuid()}"))
 

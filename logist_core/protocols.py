@@ -278,5 +278,5 @@ class Sentinel(Protocol):
         ...
 
     def settings(self) -> Mapping[str, JSON]:
-        """Return the settings in force, for `logist explain`."""
+        """Return the settings in force; core reads `stall_s` and `period_s` there, to look often enough."""
         ...

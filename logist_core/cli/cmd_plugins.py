@@ -57,7 +57,8 @@ def list_plugins(app: App, no_check: bool, limit_s: float | None, as_json: bool)
         )
         return
     rows = [_row(report, checked=checked) for report in reports]
-    rows += [[fault.kind, fault.name, "fault", fault.dist, fault.version, _words(fault)] for fault in loose]
+    for fault in loose:
+        rows.append([fault.kind, fault.name, "fault", fault.dist, fault.version, f"{fault.reason}: {fault.detail}"])
     rows += [[entry.kind, entry.name, "disabled", entry.dist, entry.version, ""] for entry in disabled]
     if rows:
         head = ("KIND", "NAME", "STATE", "DISTRIBUTION", "VERSION", "SUMMARY" if checked else "")
@@ -127,10 +128,6 @@ def _row(report: Report, *, checked: bool) -> list[str]:
     entry = report.entry
     words = plugin_tables.remark(report)
     return [entry.kind, entry.name, plugin_tables.state(report, checked=checked), entry.dist, entry.version, words]
-
-
-def _words(fault: object) -> str:
-    return f"{getattr(fault, 'reason', '')}: {getattr(fault, 'detail', '')}"
 
 
 def _split(app: App, name: str) -> tuple[str | None, str]:

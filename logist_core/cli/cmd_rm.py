@@ -55,12 +55,11 @@ def command(app: App, jobs: tuple[str, ...], force: bool, ended: bool, older: fl
 
 
 def _ended(app: App, older_s: float | None) -> list[str]:
-    latest = time.time() - (older_s or 0.0)
-    return [
-        status.id
-        for status in app.store.statuses()
-        if status.lifecycle.ended and (status.ended_at or status.created_at) <= latest
-    ]
+    ended = [status for status in app.store.statuses() if status.lifecycle.ended]
+    if older_s is not None:
+        latest = time.time() - older_s
+        ended = [status for status in ended if (status.ended_at or status.created_at) <= latest]
+    return [status.id for status in ended]
 
 
 def _end(app: App, job_id: str) -> None:

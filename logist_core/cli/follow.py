@@ -7,6 +7,7 @@ when it was read; nothing is locked, and nothing here slows the job.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -32,6 +33,21 @@ class Output:
     data: bytes
 
 
+def open_log(path: str | os.PathLike[str]) -> int:
+    """Open a log for reading; return its descriptor, or -1 where there is no plain file of that name.
+
+    A symbolic link or a FIFO that somebody put there must neither lead us elsewhere nor hang us.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return -1
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        return -1
+    return fd
+
+
 class Tail:
     """Reads a file that grows. It needn't exist yet."""
 
@@ -44,10 +60,8 @@ class Tail:
     def read(self) -> bytes:
         """Return the next bytes, at most `CHUNK_BYTES`; nothing where there is nothing new."""
         if self._fd < 0:
-            try:
-                # A planted FIFO or symlink must not hang or lead us: logs are plain files of ours.
-                self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-            except OSError:
+            self._fd = open_log(self._path)
+            if self._fd < 0:
                 return b""
         data = os.pread(self._fd, CHUNK_BYTES, self.offset)
         self.offset += len(data)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from logist_core.cli.follow import open_log
 from logist_core.types.job import JobEvent
 
 _BLOCK_BYTES = 64 * 1024
@@ -17,9 +18,8 @@ def offset_of_last_lines(path: str | os.PathLike[str], count: int) -> int:
 
     A last line without its newline counts as a line. Reads from the end, no more than it has to.
     """
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
+    fd = open_log(path)
+    if fd < 0:
         return 0
     try:
         end = os.fstat(fd).st_size

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from logist_core.cli.output import forgive_encoding, put
+from logist_core.cli.output import prepare_streams, put
 from logist_core.errors import ExitCode, LogistError
 
 #: The forms of `logist ls` that need no parser; anything else goes the usual way.
@@ -26,7 +26,7 @@ _PLAIN_LS = {
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code."""
-    forgive_encoding()
+    prepare_streams()
     arguments = list(sys.argv[1:] if args is None else args)
     code = run(arguments)
     try:

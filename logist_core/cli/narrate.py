@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from logist_core.cli.formats import duration, moment
-from logist_core.cli.show import evidence, exit_phrase, runtime_s, telling_reason
+from logist_core.cli.show import ASKS, evidence, exit_phrase, runtime_s, telling_reason
 from logist_core.cli.text import one_line
 from logist_core.errors import ExitCode
 from logist_core.types.job import JobEvent, JobStatus, Lifecycle
@@ -75,7 +75,8 @@ def _lost(event: JobEvent, status: JobStatus) -> str:
 
 
 def _activity(_event: JobEvent, status: JobStatus) -> str:
-    return _activity_line(status.activity)
+    line = _activity_line(status.activity)
+    return f"{line}  answer: logist send {status.id} TEXT" if status.activity.state in ASKS else line
 
 
 def _activity_line(activity: Activity) -> str:
@@ -135,8 +136,8 @@ def _requeued(event: JobEvent, _status: JobStatus) -> str:
 
 
 def _cancelling(event: JobEvent, _status: JobStatus) -> str:
-    verb = "killed" if event.data.get("mode") == "kill" else "asked to stop"
-    return f"is {verb} by {_text(event.data, 'by', 60)}"
+    what = "kill" if event.data.get("mode") == "kill" else "stop"
+    return f"{what} asked for by {_text(event.data, 'by', 60)}"
 
 
 def _fault(event: JobEvent, _status: JobStatus) -> str:

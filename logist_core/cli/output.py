@@ -73,8 +73,14 @@ def json_line(value: object) -> None:
     line(json.dumps(value, indent=2 if is_terminal(sys.stdout) else None))
 
 
-def forgive_encoding() -> None:
-    """Let a character that the terminal's encoding lacks be replaced instead of raising."""
+def prepare_streams() -> None:
+    """Make stdout and stderr fit to be written to, whatever we were started with.
+
+    A stream that was closed becomes one that leads nowhere, and a character that an encoding lacks is replaced.
+    """
+    # Without this, what is meant for a closed stderr would go to the next file that is opened.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115  open until the process ends
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

@@ -23,8 +23,9 @@ _LIFECYCLE_STYLE = {
     Lifecycle.SUCCEEDED: ("green",),
     Lifecycle.CANCELLED: ("dim",),
 }
-#: Activities in which the agent waits for a person.
-NEEDS_A_PERSON = frozenset({"permission_prompt", "waiting_input", "auth_failed", "billing", "update_prompt"})
+#: Activities in which the agent waits for an answer, and all in which it waits for a person.
+ASKS = frozenset({"permission_prompt", "waiting_input", "update_prompt"})
+NEEDS_A_PERSON = ASKS | {"auth_failed", "billing"}
 _TROUBLE = frozenset(
     {"crashed", "failed", "tool_error", "context_exhausted", "budget_exceeded", "model_unavailable", "network_down"}
 )
@@ -86,10 +87,9 @@ def exit_phrase(exit: Exit | None) -> str:
 
 def telling_reason(status: JobStatus) -> str:
     """Return why the job stands where it stands; "" where the exit says the same."""
-    reason = one_line(status.reason or "", 300)
     ended = status.exit or Exit()
-    said = {f"exit code {ended.code}", f"killed by signal {ended.signal}", exit_phrase(ended)}
-    return "" if reason in said else reason
+    said = {f"exit code {ended.code}", f"killed by signal {ended.signal}", exit_phrase(ended), ""}
+    return "; ".join(part for part in one_line(status.reason or "", 300).split("; ") if part not in said)
 
 
 def place(activity: Activity) -> str:

@@ -1,12 +1,14 @@
 """`state.json`: the status of a job as of a certain length of its journal, so that readers needn't fold.
 
 Invariants: it counts only while the journal has exactly the length that it names; whatever else is wrong with it, it
-is as if it weren't there. Only a transaction writes it, after its events are on the disk.
+is as if it weren't there. Only a transaction writes it, after its events are on the disk. A cache of a version whose
+records have other fields doesn't count either: a field that it lacks may be one that the journal has much to say about.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from types import MappingProxyType
 
 from logist_core.jobs.checksum import seal, unseal
@@ -14,7 +16,12 @@ from logist_core.types._json import JSON, plain
 from logist_core.types.job import AttemptStatus, Exit, JobStatus, Lifecycle
 from logist_core.types.signals import Activity
 
+#: To be raised whenever `fold` makes something else of the same events.
 SCHEMA = 1
+
+_STATUS = frozenset(field.name for field in fields(JobStatus))
+_ATTEMPT = frozenset(field.name for field in fields(AttemptStatus))
+_ACTIVITY = frozenset(field.name for field in fields(Activity))
 
 
 def encode(status: JobStatus, *, seq: int, journal_bytes: int) -> bytes:
@@ -45,9 +52,9 @@ def status_from_json(record: JSON) -> JobStatus:
     Raises:
         ValueError, TypeError, KeyError, AttributeError: It isn't one.
     """
-    values = dict(record)
+    values = _exactly(_STATUS, record)
     values["lifecycle"] = Lifecycle(values["lifecycle"])
-    values["activity"] = Activity(**values["activity"])
+    values["activity"] = Activity(**_exactly(_ACTIVITY, values["activity"]))
     values["conditions"] = tuple(values["conditions"])
     values["exit"] = _exit(values["exit"])
     values["attempts"] = tuple(_attempt(attempt) for attempt in values["attempts"])
@@ -56,8 +63,14 @@ def status_from_json(record: JSON) -> JobStatus:
     return JobStatus(**values)
 
 
+def _exactly(names: frozenset[str], record: JSON) -> dict[str, JSON]:
+    if record.keys() != names:
+        raise KeyError("fields of another version")
+    return dict(record)
+
+
 def _attempt(record: JSON) -> AttemptStatus:
-    values = dict(record)
+    values = _exactly(_ATTEMPT, record)
     values["exit"] = _exit(values["exit"])
     return AttemptStatus(**values)
 

@@ -182,8 +182,20 @@ FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "outcome": "text?",
             "reason": "text?",
         },
-        "attempt.starting": {"attempt": "int", "nonce": "text", "runtime": "text?", "resumed": "bool?"},
-        "attempt.running": {"attempt": "int", "pid": "int?", "handle": "object?", "started_at": "number?"},
+        "attempt.starting": {
+            "attempt": "int",
+            "nonce": "text",
+            "runtime": "text?",
+            "resumed": "bool?",
+            "note": "text?",
+        },
+        "attempt.running": {
+            "attempt": "int",
+            "pid": "int?",
+            "handle": "object?",
+            "started_at": "number?",
+            "awake_s": "number?",
+        },
         "attempt.failed_to_start": {"attempt": "int", "error": "text?"},
         "attempt.exited": {
             "attempt": "int",

@@ -146,7 +146,8 @@ class Observer:
 
     def signals(self) -> Sequence[Signal]:
         """Return the signals that matter, oldest first, at most `MAX_SIGNALS`."""
-        return tuple(self._signals[-MAX_SIGNALS:])
+        self._trim()
+        return tuple(self._signals)
 
     def open_tools(self, now_s: float) -> tuple[OpenTool, ...]:
         """Return the tool calls that are under way.
@@ -169,7 +170,7 @@ class Observer:
             "version": _CHECKPOINT_VERSION,
             "now": self._now,
             "streams": {"out": self._out.checkpoint(), "err": self._err.checkpoint()},
-            "signals": [plain(signal) for signal in self._signals[-MAX_SIGNALS:]],
+            "signals": [plain(signal) for signal in self.signals()],
             "news": self._news.marks(),
             "progress": self.progress,
             "progress_at": self.progress_at,
@@ -185,19 +186,21 @@ class Observer:
         if any(is_retry(signal) for signal in made):
             self.retries += 1
         elif self._news.event(line):
-            self._progressed(1, now)
+            self._progressed(now)
         return made
 
-    def count_lines(self, lines: Sequence[str], retries: int, now: float) -> None:
-        """Count lines of text as news; retry lines must have been taken out of `lines`."""
-        self.retries += retries
-        self._progressed(self._news.lines(lines), now)
+    def count_lines(self, lines: Sequence[str | None], now: float) -> None:
+        """Count lines of text as news, in their order; None stands for a line that says: trying again."""
+        for line in lines:
+            if line is None:
+                self.retries += 1
+            elif self._news.line(line):
+                self._progressed(now)
 
-    def _progressed(self, news: int, now: float) -> None:
-        if news:
-            self.progress += news
-            self.progress_at = now
-            self.retries = 0
+    def _progressed(self, now: float) -> None:
+        self.progress += 1
+        self.progress_at = now
+        self.retries = 0
 
     def _take(self, stream: LineStream | TerminalStream, max_bytes: int, now: float) -> list[Signal]:
         return self._accept(stream, stream.read(max_bytes, now, self), now)
@@ -239,8 +242,13 @@ class Observer:
         if _is_weighed(signal):
             self._weighed.append(signal)
         if len(kept) > MAX_SIGNALS + _TRIM:
+            self._trim()
+
+    def _trim(self) -> None:
+        kept = self._signals
+        surplus = len(kept) - MAX_SIGNALS
+        if surplus > 0:
             # What says how the work stands outlives what only says that it goes on.
-            surplus = len(kept) - MAX_SIGNALS
             old = range(len(kept) - 200)
             drop = set(sorted(old, key=lambda i: (kept[i].claim not in (None, Claim.WORKING), i))[:surplus])
             self._signals = [s for i, s in enumerate(kept) if i not in drop]

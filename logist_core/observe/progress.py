@@ -52,9 +52,10 @@ class News:
         """Begin with what was seen before."""
         self._seen: dict[int, None] = dict.fromkeys(seen)
 
-    def lines(self, lines: Iterable[str]) -> int:
-        """Return how many of `lines` are news; blank ones never are."""
-        return sum(self._is_new(text) for line in lines if (text := normalised(line)))
+    def line(self, line: str) -> bool:
+        """Return whether a line of text is news; a blank one never is."""
+        text = normalised(line)
+        return text != "" and self._is_new(text)
 
     def event(self, line: str) -> bool:
         """Return whether a structured event is news: anything but an exact repetition is."""

@@ -13,6 +13,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, TypeGuard
 
+from logist_core.observe.arbitrate import WEAK
 from logist_core.observe.matcher import Hit
 from logist_core.observe.text import sanitise
 from logist_core.observe.when import parse_seconds, parse_time
@@ -75,12 +76,23 @@ WHILE_VISIBLE = frozenset({Claim.WORKING, Claim.WAITING_INPUT, Claim.PERMISSION_
 
 
 def in_screen_order(signals: Iterable[Signal]) -> list[Signal]:
-    """Return what one look at a screen shows, weakest first: composer, spinner, messages, dialogs.
+    """Return what one look at a screen shows, weakest first: traces of work, composer, spinner, messages, dialogs.
 
     The order in which rows are arranged says nothing: a composer is shown below a spinner while the agent works.
     """
-    rank = {Claim.WAITING_INPUT: 0, Claim.WORKING: 1, Claim.PERMISSION_PROMPT: 3, Claim.UPDATE_PROMPT: 3}
-    return sorted(signals, key=lambda signal: 2 if signal.claim is None else rank.get(signal.claim, 2))
+    return sorted(signals, key=_screen_rank)
+
+
+def _screen_rank(signal: Signal) -> int:
+    match signal.claim:
+        case Claim.WORKING:
+            return 2 if signal.confidence >= WEAK else 0
+        case Claim.WAITING_INPUT:
+            return 1
+        case Claim.PERMISSION_PROMPT | Claim.UPDATE_PROMPT:
+            return 4
+        case _:
+            return 3
 
 
 def is_retry(signal: Signal) -> bool:

@@ -59,6 +59,7 @@ class EmulatedScreen:
         """Load the emulator and show nothing."""
         emulator: Any = import_module("avt")
         self._make: Callable[[], Any] = lambda: emulator.Vt(cols, rows, 0)
+        self._collect: Callable[[Any], Any] = import_module("avt.util").TextCollector
         self.cols, self.rows = cols, rows
         self.failures = 0
         self.reset()
@@ -69,8 +70,7 @@ class EmulatedScreen:
         if not text:
             return []
         try:
-            _changed, off = self._vt.feed_str(text)
-            return _joined(off)
+            return list(self._collector.feed_str(text))
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException:  # noqa: BLE001 - a panic of the emulator derives from BaseException
@@ -85,6 +85,7 @@ class EmulatedScreen:
     def reset(self) -> None:
         """See `Screen.reset`."""
         self._vt: Any = self._make()
+        self._collector: Any = self._collect(self._vt)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
 
@@ -98,8 +99,7 @@ def _joined(lines: list[Any]) -> list[str]:
             joined[-1] += text
         else:
             joined.append(text)
-        # The binding shows the wrap mark only in `repr`; only a line that fills the whole width can have it.
-        open_line = text[-1:].strip() != "" and repr(line).endswith('\u23ce")')
+        open_line = repr(line).endswith('\u23ce")')  # the binding shows the wrap mark nowhere else
     return [text.rstrip() for text in joined]
 
 
@@ -121,14 +121,13 @@ class PlainScreen:
 
     def feed(self, data: bytes) -> list[str]:
         """See `Screen.feed`."""
-        held = self._rest + data
+        held = (self._rest + data).replace(b"\r\n", b"\n")
         whole, found, rest = held.rpartition(b"\n")
         self._rest = rest[-4 * self.cols * self.rows :]
         if found:
-            self._lines += [
-                line_text(line) for line in clean_block(break_lines(whole.replace(b"\r\n", b"\n"))).split(b"\n")
-            ]
-        off, self._lines = self._lines[: -self.rows], self._lines[-self.rows :]
+            self._lines += [line_text(line) for line in clean_block(break_lines(whole)).split(b"\n")]
+        keep = self.rows - 1  # the last row is the line that has no end yet
+        off, self._lines = self._lines[:-keep], self._lines[-keep:]
         return off
 
     def lines(self) -> list[str]:

@@ -48,8 +48,8 @@ class Reader(Protocol):
         """Return what the agent plugin reads in one structured line, and count it."""
         ...
 
-    def count_lines(self, lines: Sequence[str], retries: int, now: float) -> None:
-        """Count lines of text as news, and retry lines."""
+    def count_lines(self, lines: Sequence[str | None], now: float) -> None:
+        """Count lines of text as news, in their order; None stands for a line that says: trying again."""
         ...
 
 
@@ -72,7 +72,7 @@ class LineStream:
         self._truncations = 0
         self._problems: list[str] = []
         # The line without an end: how far it had grown, since when it stands there, and what was read in it.
-        self._grown_to = -1
+        self._grown_to = (0, -1)
         self._stands_since = 0.0
         self._peeked_at: int | None = saved.get("peeked_at")
         self._peeked: tuple[str, ...] = tuple(saved.get("peeked", ()))
@@ -127,10 +127,11 @@ class LineStream:
         while at < len(data):
             end = data.find(b"\n", at) + 1 or len(data)
             line = data[at:end]
-            if line.lstrip()[:1] == b"{" and (events := self._read_event(line, block, at, now, reader)) is not None:
+            if line.lstrip()[:1] == b"{":
                 made += self._read_text(data[text_start:at], block.offset + text_start, now, reader)
-                made += events
-                text_start = end
+                events = self._read_event(line, block, at, now, reader)
+                made += events or ()
+                text_start = at if events is None else end
             at = end
         made += self._read_text(data[text_start:], block.offset + text_start, now, reader)
         return made
@@ -139,7 +140,7 @@ class LineStream:
         """Return the signals of a structured line; None: it is no JSON object, or this text is worth reading."""
         offset = block.offset + at
         if block.cut:  # an event too long to be kept; its words are the model's, so they aren't matched either
-            reader.count_lines([line_text(line[:1_000])], 0, now)
+            reader.count_lines([line_text(line[:1_000])], now)
             return []
         text = line.decode("utf-8", "replace").strip()
         try:
@@ -166,24 +167,27 @@ class LineStream:
         return made
 
     def _count(self, data: bytes, offset: int, retry_offsets: set[int | None], now: float, reader: Reader) -> None:
-        lines: list[str] = []
+        lines: list[str | None] = []
         end = len(data)
         while end > 0 and len(lines) < LINES_A_READ:
             start = data.rfind(b"\n", 0, end - 1) + 1
-            if offset + start not in retry_offsets and end - start > 1:
+            if offset + start in retry_offsets:
+                lines.append(None)
+            elif end - start > 1:
                 lines.append(line_text(clean_block(data[start : min(end, start + 2_000)].rstrip(b"\n"))))
             end = start
         lines.reverse()
-        reader.count_lines(lines, len(retry_offsets), now)
+        reader.count_lines(lines, now)
 
     def _peek(self, now: float) -> list[Signal]:
         """Read the line that has no end, once, when it has stood long enough."""
         partial = self._cutter.partial
         if not partial or (self._json and partial.lstrip()[:1] == b"{"):
-            self._grown_to = -1
+            self._grown_to = (0, -1)
             return []
-        if len(partial) != self._grown_to:
-            self._grown_to, self._stands_since = len(partial), now
+        grown_to = (self._cutter.line_start, len(partial))
+        if grown_to != self._grown_to:
+            self._grown_to, self._stands_since = grown_to, now
             return []
         if now - self._stands_since < STABLE_S or self._peeked_at == self._cutter.line_start:
             return []
@@ -313,7 +317,7 @@ class TerminalStream:
         made += in_screen_order(shown[key] for key in shown if key in new or (key in said and key in states))
         self._shown, self._states = dict.fromkeys(shown), states
         changed = [line for line in [*off[-LINES_A_READ:], *lines] if line_text(line.encode()) not in retry_lines]
-        reader.count_lines(changed, sum(is_retry(signal) for signal in made), now)
+        reader.count_lines([*changed, *(None for signal in made if is_retry(signal))], now)
         return made
 
     def _read_title(self, data: bytes, offset: int, now: float) -> list[Signal]:

@@ -124,7 +124,7 @@ def _check_setting(key: object, setting: object) -> None:
         raise Rejected(Reason.INVALID_SETTINGS, f"its setting '{shown}' has no valid name")
     if not isinstance(setting, Setting):
         raise Rejected(Reason.INVALID_SETTINGS, f"its setting {shown} is {_described(setting)}, not a Setting")
-    if setting.type not in TYPE_NAMES:
+    if not isinstance(setting.type, str) or setting.type not in TYPE_NAMES:
         raise Rejected(
             Reason.INVALID_SETTINGS,
             f"its setting {shown} has the type {printable(repr(setting.type), 40)}; types: {listed(TYPE_NAMES)}",

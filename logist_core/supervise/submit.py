@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from logist_core.config import resolve_settings
 from logist_core.errors import UsageError
 from logist_core.jobs.ids import new_id
+from logist_core.types._json import JSON
 from logist_core.types.job import JobSpec
 
 if TYPE_CHECKING:
@@ -73,23 +74,25 @@ def submit(store: JobStore, registry: Registry, config: Config, request: SubmitR
         JobNotFound: A job in `after` doesn't exist; nothing was created.
     """
     _check(store, request)
-    agent = registry.select("agent", request.agent, config).name
-    runtime = registry.select("runtime", request.runtime, config).name
-    sentinel = registry.select("sentinel", request.sentinel, config).name
-    settings = {
-        kind: resolve_settings(registry.record(kind, name), kind, name, config, overrides)
-        for kind, name, overrides in (
-            ("agent", agent, request.agent_set),
-            ("runtime", runtime, request.runtime_set),
-            ("sentinel", sentinel, request.sentinel_set),
-        )
+    asked = {
+        "agent": (request.agent, request.agent_set),
+        "runtime": (request.runtime, request.runtime_set),
+        "sentinel": (request.sentinel, request.sentinel_set),
     }
+    names: dict[str, str] = {}
+    settings: dict[str, dict[str, JSON]] = {}
+    for kind, (name, overrides) in asked.items():
+        names[kind] = registry.select(kind, name, config).name
+        record = registry.record(kind, names[kind])
+        settings[kind] = resolve_settings(record, kind, names[kind], config, overrides)
+        # A plugin that breaks when it is made does so here, where somebody sees it, and not in the supervisor.
+        registry.create(kind, names[kind], settings[kind])
     spec = JobSpec(
         id=new_id(),
         name=request.name,
-        agent=agent,
-        runtime=runtime,
-        sentinel=sentinel,
+        agent=names["agent"],
+        runtime=names["runtime"],
+        sentinel=names["sentinel"],
         prompt=request.prompt,
         args=request.args,
         cwd=os.path.abspath(request.cwd),

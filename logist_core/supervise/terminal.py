@@ -59,12 +59,9 @@ class DetachKeys:
     def __init__(self) -> None:
         self._prefix = False
         self._pasting = False
-        self._held = b""
 
     def feed(self, data: bytes) -> tuple[bytes, bool]:
         """Return what is to be sent on, and whether the keys came; what follows the keys is dropped."""
-        data = self._held + data
-        self._held = b""
         out = bytearray()
         at = 0
         while at < len(data):
@@ -268,6 +265,10 @@ class _Session:
         """Open the channel again: the attempt may go on without the process that served us."""
         deadline = time.monotonic() + self.reconnect_s
         while True:
+            poll = select.poll()
+            poll.register(self.stdin_fd, select.POLLIN)
+            if poll.poll(100) and not self._typed():
+                return AttachEnd(reason="detached")
             try:
                 channel = self.open_channel(*terminal_size(self.stdout_fd))
             except LogistError as error:
@@ -277,10 +278,6 @@ class _Session:
                 self.channel.close()
                 self.channel = channel
                 return None
-            poll = select.poll()
-            poll.register(self.stdin_fd, select.POLLIN)
-            if poll.poll(100) and not self._typed():
-                return AttachEnd(reason="detached")
 
 
 @contextlib.contextmanager

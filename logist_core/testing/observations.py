@@ -250,7 +250,7 @@ def observed_s(history: Sequence[Observation]) -> list[float]:
 
 
 @st.composite
-def histories(draw: st.DrawFn, *, max_looks: int = 40, max_gap_s: float = 64.0) -> list[Observation]:
+def histories(draw: st.DrawFn, *, max_looks: int = 24, max_gap_s: float = 64.0) -> list[Observation]:
     """Draw any history that the contract of `Observation` allows: no agent needs to be able to live it.
 
     Times are multiples of 1/64 s and CPU seconds multiples of 1/64, so that stretching by a power of two is exact.

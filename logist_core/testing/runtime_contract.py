@@ -84,11 +84,13 @@ class RuntimeContract:
                 runtime.forget(handle)
 
     def test_health_is_good_and_says_why(self, runtime: Runtime) -> None:
+        """A runtime under test can start attempts, and says what it checked."""
         health = runtime.health()
         assert health.ok, health.detail
         assert health.detail
 
     def test_start_forget_the_handle_find_probe_exit_code(self, bench: Bench) -> None:
+        """With the handle lost, the key is enough to learn the exit."""
         attempt = bench.attempt()
         bench.start(attempt, "echo hello; exit 7")
         handle = bench.runtime.find(attempt.key, attempt.directory)
@@ -99,6 +101,7 @@ class RuntimeContract:
         assert (answer.exit.code, answer.exit.signal, answer.exit.exec_error) == (7, None, None)
 
     def test_start_is_idempotent_by_key(self, bench: Bench) -> None:
+        """A second start, also after the end, starts nothing and returns the same handle."""
         attempt = bench.attempt()
         marker = bench.shared / "ran"
         first = bench.start(attempt, f"echo x >> {marker}; sleep 0.2")
@@ -109,6 +112,7 @@ class RuntimeContract:
         assert marker.read_text() == "x\n"
 
     def test_start_called_at_once_from_many_threads_starts_one(self, bench: Bench) -> None:
+        """Concurrent starts of one key run it once."""
         attempt = bench.attempt()
         marker = bench.shared / "ran"
         with ThreadPoolExecutor(8) as pool:
@@ -118,6 +122,7 @@ class RuntimeContract:
         assert marker.read_text() == "x\n"
 
     def test_find_is_none_for_what_was_never_started_and_settles_it(self, bench: Bench) -> None:
+        """After None, the attempt can't come alive."""
         attempt = bench.attempt()
         assert bench.runtime.find(attempt.key, attempt.directory) is None
         marker = bench.shared / "ran"
@@ -138,6 +143,7 @@ class RuntimeContract:
     def test_what_can_not_be_executed_is_a_launch_error(
         self, bench: Bench, argv: tuple[str, ...], cwd: str | None
     ) -> None:
+        """One line that names the culprit."""
         attempt = bench.attempt()
         with pytest.raises(LaunchError) as caught:
             bench.launch(attempt, LaunchSpec(argv=argv, cwd=cwd or str(bench.shared)))
@@ -146,6 +152,7 @@ class RuntimeContract:
         assert "\n" not in caught.value.message
 
     def test_stop_ends_it_and_records_how_it_really_ended(self, bench: Bench) -> None:
+        """An exit code of the program's own is kept."""
         handle = bench.start(bench.attempt(), "trap 'exit 3' TERM; echo ready; while :; do sleep 0.05; done")
         bench.output(handle, b"ready")
         answer = bench.runtime.stop(handle, StopLadder(steps=(StopStep(signal="TERM", grace_s=10.0),)))
@@ -154,6 +161,7 @@ class RuntimeContract:
         assert answer.exit.code == 3
 
     def test_stop_kills_what_does_not_listen(self, bench: Bench) -> None:
+        """The end of the ladder is a kill of the whole tree."""
         handle = bench.start(bench.attempt(), "trap '' TERM INT; echo ready; while :; do sleep 0.05; done")
         bench.output(handle, b"ready")
         answer = bench.runtime.stop(handle, StopLadder(steps=(StopStep(signal="TERM", grace_s=0.2),)))
@@ -163,12 +171,14 @@ class RuntimeContract:
         assert answer.exit.survivors == ()
 
     def test_stop_is_idempotent_and_changes_no_recorded_exit(self, bench: Bench) -> None:
+        """Stopping what has ended changes nothing."""
         handle = bench.start(bench.attempt(), "exit 5")
         first = bench.wait(handle)
         assert bench.runtime.stop(handle, KILL_NOW).exit == first.exit
         assert bench.runtime.stop(handle, KILL_NOW).exit == first.exit
 
     def test_a_handle_is_json_and_works_in_a_new_interpreter(self, bench: Bench) -> None:
+        """Nothing but the handle's JSON is needed."""
         handle = bench.start(bench.attempt(), "exit 9")
         bench.wait(handle)
         data = {"runtime": handle.runtime, "version": handle.version, "data": dict(handle.data)}
@@ -185,6 +195,7 @@ class RuntimeContract:
         assert json.loads(done.stdout) == ["exited", 9]
 
     def test_the_output_is_complete_once_it_has_ended(self, bench: Bench) -> None:
+        """Both streams, each in its own log, to the last byte."""
         attempt = bench.attempt()
         handle = bench.start(attempt, "seq 20000; echo talk >&2")
         bench.wait(handle)
@@ -192,6 +203,7 @@ class RuntimeContract:
         assert Path(attempt.directory, "err.log").read_bytes() == b"talk\n"
 
     def test_the_environment_arrives_and_is_never_on_disk(self, bench: Bench) -> None:
+        """Secrets reach the program and no file."""
         attempt = bench.attempt()
         secret = secrets.token_hex(16)
         seen = bench.shared / "seen"
@@ -207,6 +219,7 @@ class RuntimeContract:
         assert list(_files_with(Path(attempt.directory), secret.encode())) == []
 
     def test_a_tampered_handle_never_touches_anybody(self, bench: Bench) -> None:
+        """Neither the attempt nor a bystander is signalled through a handle that is wrong."""
         bystander = subprocess.Popen(["sleep", "60"])
         try:
             handle = bench.start(bench.attempt(), "sleep 60")
@@ -220,6 +233,7 @@ class RuntimeContract:
             bystander.wait()
 
     def test_watch_tells_of_the_end(self, bench: Bench) -> None:
+        """A watch becomes readable, and is over."""
         if not bench.runtime.caps.watch:
             pytest.skip("this runtime has no watch")
         gate = bench.shared / "gate"
@@ -269,18 +283,17 @@ class Bench:
     ) -> RuntimeHandle:
         """Start anything."""
         full = {"PATH": os.environ.get("PATH", os.defpath), **(environment or {})}
-        handle = self.runtime.start(
-            launch, attempt.key, StartContext(directory=attempt.directory, environment=full)
-        )
+        handle = self.runtime.start(launch, attempt.key, StartContext(directory=attempt.directory, environment=full))
         self.handles.append(handle)
         self._directories[json.dumps(dict(handle.data), sort_keys=True, default=str)] = attempt.directory
         return handle
 
     def wait(self, handle: RuntimeHandle) -> Probe:
         """Wait for the end."""
-        return self.eventually(
-            lambda: None if (answer := self.runtime.probe(handle)).state is ProbeState.RUNNING else answer
+        answer: Probe = self.eventually(
+            lambda: None if (now := self.runtime.probe(handle)).state is ProbeState.RUNNING else now
         )
+        return answer
 
     def output(self, handle: RuntimeHandle, text: bytes) -> None:
         """Wait until the standard output holds `text`."""

@@ -109,6 +109,9 @@ def test_a_tail_refuses_what_is_no_plain_file(tmp_path: Path) -> None:
     (tmp_path / "real").write_text("secret")
     (tmp_path / "link").symlink_to(tmp_path / "real")
     assert Tail(tmp_path / "link").read() == b""
+    os.mkfifo(tmp_path / "fifo")
+    assert Tail(tmp_path / "fifo").read() == b""
+    assert offset_of_last_lines(tmp_path / "fifo", 5) == 0
     assert Tail(tmp_path / "missing").read() == b""
     assert Tail(tmp_path / "missing").size() == 0
 

@@ -26,7 +26,7 @@ def on_terminal(logist: Logist) -> Callable[..., Terminal]:
 
 
 def only_job(logist: Logist) -> str:
-    return eventually(lambda: logist("ls", "-a", "-q").stdout.strip(), what="a job")
+    return eventually(lambda: "".join(logist("ls", "-a", "-q").stdout.split()), what="a job")
 
 
 SHOUT = "echo to out; echo to err >&2; printf '\\033[31mred\\033[0m \\033]0;title\\007end\\n'"
@@ -141,6 +141,29 @@ def test_the_supervisor_may_be_killed_while_the_command_watches(logist: Logist) 
     out, err = run.communicate(timeout=40)
     assert (run.returncode, out) == (5, "done\n")
     assert "exit 4" in err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("command", ["ls", "status"])
+def test_a_look_at_unfinished_work_brings_a_dead_supervisor_back(logist: Logist, command: str) -> None:
+    job = logist.shell("sleep 60")
+    logist.until(job, "running")
+    logist("supervise", "--stop")
+    logist(command)
+    eventually(lambda: logist.json("supervise", "--status")["alive"], what="a supervisor")
+
+
+def test_a_supervisor_that_cannot_come_up_is_said_and_the_records_are_shown(logist: Logist) -> None:
+    job = logist.shell("sleep 60")
+    logist.until(job, "running")
+    logist("supervise", "--stop")
+    log = logist.home / "supervisor.log"
+    log.unlink()
+    log.mkdir()
+    ran = logist("status", job)
+    assert "no supervisor" in ran.stderr
+    assert "running" in ran.stdout
+    assert job in logist("ls").stdout
+    log.rmdir()
 
 
 def test_retry_runs_it_again_and_can_stay_with_it(logist: Logist) -> None:

@@ -166,9 +166,12 @@ def test_a_reader_that_goes_away_costs_no_word_on_stderr(jobs: Any) -> None:
     assert (process.returncode, err) == (1, b"")
 
 
-def test_a_closed_stderr_does_not_hide_the_exit_code() -> None:
-    command = f"exec {sys.executable} -m logist_core status nope 2>&-"
-    assert subprocess.run(["sh", "-c", command], check=False, timeout=60).returncode == 3
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-"])
+def test_closed_streams_neither_hide_the_exit_code_nor_mix(closed: str) -> None:
+    command = f"exec {sys.executable} -m logist_core status nope {closed}"
+    ran = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, timeout=60)
+    assert (ran.returncode, ran.stdout) == (3, "")
+    assert "Traceback" not in ran.stderr
 
 
 def test_an_encoding_without_the_characters_is_no_defect(jobs: Any) -> None:

@@ -41,6 +41,11 @@ def event(kind: str, **data: Any) -> JobEvent:
             status(activity=Activity(state="rate_limited", rule="r", text="limit\x1b[2J reached")),
             "rate_limited  (rule r)  “limit reached”",
         ),
+        (
+            event("activity.changed"),
+            status(activity=Activity(state="permission_prompt", text="May I?")),
+            "permission_prompt  “May I?”  answer: logist send 01abc TEXT",
+        ),
         (event("session.seen", session_id="s-1"), status(), "session s-1"),
         (event("condition.raised", condition="stalled", detail="silent for 5 m"), status(), "stalled: silent for 5 m"),
         (event("condition.cleared", condition="stalled"), status(), "no longer stalled"),
@@ -58,11 +63,11 @@ def event(kind: str, **data: Any) -> JobEvent:
         ),
         (event("job.held", reason="log in"), status(Lifecycle.HELD), "held for a person: log in"),
         (event("job.requeued", resume=True), status(Lifecycle.QUEUED), "queued again, to go on with its session"),
-        (event("job.cancel_requested", by="ann", mode="stop"), status(), "is asked to stop by ann"),
-        (event("job.cancel_requested", by="ann", mode="kill"), status(), "is killed by ann"),
-        (event("attempt.failed_to_start", error="no such program"), status(attempt=1), "attempt 1 did not start: no such program"),
+        (event("job.cancel_requested", by="ann", mode="stop"), status(), "stop asked for by ann"),
+        (event("job.cancel_requested", by="ann", mode="kill"), status(), "kill asked for by ann"),
+        (event("attempt.failed_to_start", error="no"), status(attempt=1), "attempt 1 did not start: no"),
         (event("attempt.lost", reason="gone"), status(attempt=1), "attempt 1 was lost: gone"),
-        (event("plugin.fault", name="mock", reason="outcome: ValueError"), status(), "plugin mock: outcome: ValueError"),
+        (event("plugin.fault", name="mock", reason="ValueError"), status(), "plugin mock: ValueError"),
         (event("note.added", text="started afresh"), status(), "started afresh"),
         (event("attempt.exited", code=0), status(), None),
         (event("from.the.future", x=1), status(), None),
@@ -75,7 +80,7 @@ def test_an_event_is_told_in_one_line_or_not_at_all(happened: JobEvent, job: Job
 @given(
     st.sampled_from([*_TELLERS, "x.y"]),
     st.dictionaries(
-        st.sampled_from("reason text error detail condition level cause evidence action result by mode name".split()),
+        st.sampled_from(["reason", "text", "error", "condition", "level", "cause", "evidence", "result", "by", "mode"]),
         st.none() | st.text() | st.integers() | st.lists(st.text()),
     ),
 )

@@ -91,6 +91,8 @@ def test_a_reason_that_repeats_the_exit_is_left_out() -> None:
     job = status(Lifecycle.FAILED, exit=Exit(code=7), reason="exit code 7")
     assert show.telling_reason(job) == ""
     assert show.telling_reason(status(Lifecycle.FAILED, exit=Exit(code=7), reason="401")) == "401"
+    killed = status(Lifecycle.CANCELLED, exit=Exit(signal=9), reason="killed by ann; killed by signal 9")
+    assert show.telling_reason(killed) == "killed by ann"
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,11 @@ def test_a_line_of_the_wrong_shape_is_bad_even_with_a_good_checksum(change: dict
     assert isinstance(found.problem, CorruptRecord)
 
 
-@pytest.mark.parametrize("body", [b"[1]", b"{}", b'{"v":1}', b'{"v":1,"seq":1', b'"text"', b"[" * 5000 + b"]"])
+@pytest.mark.parametrize(
+    "body",
+    [b"[1]", b"{}", b'{"v":1}', b'{"v":1,"seq":}', b'"text"', b'{"v":1,"a":' + b"[" * 90_000 + b"]" * 90_000 + b"}"],
+    ids=range(6),
+)
 def test_a_sealed_line_that_is_no_event_is_bad(body: bytes) -> None:
     found = scan(seal(body) + encode(event(2)), "events.log")
     assert isinstance(found.problem, CorruptRecord)

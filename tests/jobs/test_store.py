@@ -29,7 +29,7 @@ from logist_core.errors import (
     NewerVersion,
 )
 from logist_core.jobs import journal, sweep
-from logist_core.jobs.checksum import seal
+from logist_core.jobs.checksum import seal, unseal
 from logist_core.jobs.fold import fold
 from logist_core.jobs.home import Home
 from logist_core.jobs.ids import new_id
@@ -473,6 +473,26 @@ def test_a_well_sealed_cache_of_another_shape_does_not_count(store: JobStore, jo
     if b"%d" in body:
         body %= store.journal_path(job).stat().st_size
     (store.job_dir(job) / "state.json").write_bytes(seal(body))
+    assert store.status(job) == expected
+
+
+@pytest.mark.parametrize("where", ["status", "activity", "attempts"])
+@pytest.mark.parametrize("change", ["lacks", "has more"])
+def test_a_cache_of_a_version_with_other_fields_does_not_count(
+    store: JobStore, job: str, where: str, change: str
+) -> None:
+    start(store, job)
+    expected = store.status(job)
+    path = store.job_dir(job) / "state.json"
+    record = json.loads(unseal(path.read_bytes().rstrip()) or b"")
+    record["status"]["name"] = "from the cache"
+    part = {"status": record["status"], "activity": record["status"]["activity"]}.get(where)
+    part = record["status"]["attempts"][0] if part is None else part
+    if change == "lacks":
+        part.popitem()
+    else:
+        part["mood"] = "good"
+    path.write_bytes(seal(json.dumps(record).encode()))
     assert store.status(job) == expected
 
 

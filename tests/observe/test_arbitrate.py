@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from logist_core.observe.arbitrate import CONFIRM_S, arbitrate, expiry, next_change
 from logist_core.types.signals import UNKNOWN_ACTIVITY, Claim, Signal, Source
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from logist_core.observe import Matcher, classify, signals_in
 from logist_core.types.signals import Source
 
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.fast
         ("usage limit reached", "stderr", "rate_limited"),
         ("PANIC: gone", "text", "crashed"),
         ("nothing special", "text", "unknown"),
-        ("Do you want to go?\n❯ 1. Yes", "screen", "permission_prompt"),
+        ("Do you want to go?\n\u276f 1. Yes", "screen", "permission_prompt"),
         ("esc to interrupt\n? for help", "screen", "working"),
         ("* busy", "title", "working"),
         ("", "text", "unknown"),

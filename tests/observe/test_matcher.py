@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from logist_core.observe import Dictionary, Hit, Matcher, matcher as engine
+
+from logist_core.observe import Dictionary, Hit, Matcher
+from logist_core.observe import matcher as engine
 from logist_core.observe.lines import LineCutter
 from logist_core.observe.matcher import best_of_lines, in_range, literal_is_usable, rule_problems
 from logist_core.types.signals import Claim, PatternSet, Rule
@@ -26,8 +28,8 @@ def facts(hits: list[Hit]) -> list[tuple[int, str, str, tuple[tuple[str, str], .
 
 
 # Small alphabets, so that random rules meet random texts.
-WORDS = ("ab", "ba", "a b", "abc", "b", "é", "❯")
-PARTS = ("a", "b", "c", " ", ".", "[ab]", "é", "❯", "a+", "(?:ab|ba)", "^", "$")
+WORDS = ("ab", "ba", "a b", "abc", "b", "é", "\u276f")
+PARTS = ("a", "b", "c", " ", ".", "[ab]", "é", "\u276f", "a+", "(?:ab|ba)", "^", "$")
 
 
 @st.composite
@@ -59,7 +61,7 @@ TEXTS = st.lists(
                 "\t",
                 "\u00a0",
                 "é",
-                "❯",
+                "\u276f",
                 "\x1b[31m",
                 "\x1b]0;t\x07",
                 "\x07",
@@ -157,7 +159,7 @@ def test_a_rule_without_usable_literals_is_named_and_still_found() -> None:
     assert len(matcher.scan(b"xxy\nUPPER\nz\n", "text")) == 3
 
 
-@pytest.mark.parametrize("literal", ["a b", "❯ 1.", "rate limit", "[y/n]"])
+@pytest.mark.parametrize("literal", ["a b", "\u276f 1.", "rate limit", "[y/n]"])
 def test_usable_literals(literal: str) -> None:
     assert literal_is_usable(literal)
 

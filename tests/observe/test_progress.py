@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from logist_core.observe.progress import REMEMBERED, News, normalised
 
 pytestmark = pytest.mark.fast
@@ -28,19 +29,19 @@ pytestmark = pytest.mark.fast
 )
 def test_counters_and_spinners_are_no_news(one: str, other: str) -> None:
     news = News()
-    assert news.lines([one]) == 1
-    assert news.lines([other]) == 0
+    assert news.line(one)
+    assert not news.line(other)
 
 
 @pytest.mark.parametrize(("one", "other"), [("compiling a.c", "compiling b.c"), ("test_one passed", "test_two passed")])
 def test_other_words_are_news(one: str, other: str) -> None:
     news = News()
-    assert news.lines([one, other]) == 2
+    assert [news.line(one), news.line(other)] == [True, True]
 
 
 def test_blank_lines_and_repetitions_are_no_news() -> None:
     news = News()
-    assert news.lines(["a", "", "   ", "a", "b", "a"]) == 2
+    assert [news.line(text) for text in ("a", "", "   ", "a", "b", "a")] == [True, False, False, False, True, False]
 
 
 def test_an_event_is_news_unless_it_is_repeated_exactly() -> None:
@@ -51,16 +52,17 @@ def test_an_event_is_news_unless_it_is_repeated_exactly() -> None:
 def test_only_the_last_few_hundred_lines_are_remembered() -> None:
     news = News()
     names = [f"{a}{b}" for a in "abcdefghijklmnopqrstuvwxyz" for b in "abcdefghijklmnopqrstuvwxyz"]
-    assert news.lines(names) == len(names)
+    assert [name for name in names if not news.line(name)] == []
     assert len(news.marks()) == REMEMBERED
-    assert news.lines([names[0]]) == 1
-    assert news.lines([names[-1]]) == 0
+    assert news.line(names[0])
+    assert not news.line(names[-1])
 
 
 def test_what_was_seen_survives_a_checkpoint() -> None:
     news = News()
-    news.lines(["a", "b"])
-    assert News(news.marks()).lines(["a", "b", "c"]) == 1
+    news.line("a")
+    again = News(news.marks())
+    assert [again.line("a"), again.line("b")] == [False, True]
 
 
 @given(st.text(max_size=600))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from logist_core.observe.matcher import Hit
 from logist_core.observe.reading import GuardedParser, clean_fields, is_retry, signal_of
 from logist_core.types._json import plain
@@ -39,7 +40,16 @@ def test_captured_groups_become_fields_of_their_kind() -> None:
         id="any/r",
         claim=Claim.RATE_LIMITED,
         regex="x",
-        fields={"n": "int", "f": "float", "d": "seconds", "t": "time", "s": "str", "bad": "int", "none": "str", "inf": "float"},
+        fields={
+            "n": "int",
+            "f": "float",
+            "d": "seconds",
+            "t": "time",
+            "s": "str",
+            "bad": "int",
+            "none": "str",
+            "inf": "float",
+        },
         lease_s=5.0,
         final=True,
         confidence=0.7,

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from logist_core.observe.tail import Tail
 
 

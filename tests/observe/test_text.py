@@ -7,6 +7,7 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from logist_core.observe.text import (
     MAX_LINE_CHARS,
     break_lines,

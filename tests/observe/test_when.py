@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from logist_core.observe.when import parse_seconds, parse_time
 
 pytestmark = pytest.mark.fast

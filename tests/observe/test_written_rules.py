@@ -7,6 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from logist_core.api import ConfigError, pattern_set_from_files, rule_from_mapping, rule_to_mapping, rules_from_toml
 from logist_core.types.signals import Claim, Rule
 

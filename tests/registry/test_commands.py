@@ -51,7 +51,7 @@ def row(told: Told, name: str) -> list[str]:
 
 def test_a_dozen_broken_plugins_are_listed_with_their_reasons_and_hide_no_healthy_one(site: Path, tell: Any) -> None:
     install_broken(site, *TEN)
-    told = tell("plugins", "list", "--timeout", "8s")
+    told = tell("plugins", "list", "--timeout", "5s")
     assert told.code == 0
     assert "\x1b" not in told.out and "\u202e" not in told.out
     for name, reason in {

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.distributions import python_path, write_metadata, write_plugin
 
-from logist_core.api import AgentRecord, ConfigError, JobEvent, JobStatus, Lifecycle, Setting
+from logist_core.api import AgentRecord, ConfigError, JobEvent, JobStatus, Lifecycle, PatternSet, Setting
 from logist_core.config import Config, resolve_settings
 from logist_core.errors import PluginUnavailable, UsageError
 from logist_core.hookspecs import GROUPS
@@ -28,7 +28,7 @@ from logist_core.registry.faults import PluginFault, Reason, Rejected
 from logist_core.registry.guard import call_guarded
 from logist_core.registry.listeners import may_listen
 from logist_core.registry.loading import load
-from logist_core.registry.records import pick_record
+from logist_core.registry.records import check_product, pick_record
 from logist_core.registry.selection import select
 
 AGENT = """
@@ -77,9 +77,10 @@ def test_what_is_installed_later_is_seen_after_a_refresh(site: Path) -> None:
 
 def test_importing_the_registry_imports_neither_metadata_nor_plugins_nor_anything_slow() -> None:
     code = (
-        "import sys, logist_core.registry, logist_core.config; heavy = {'importlib_metadata', 'asyncio', 'json', "
+        "import sys; before = set(sys.modules); import logist_core.registry, logist_core.config;"
+        "heavy = {'importlib_metadata', 'asyncio', 'json', "
         "'click', 'tomllib', 'tomlkit', 'subprocess', 'tempfile', 'difflib', 'fcntl', 'regex', 'filelock'};"
-        "print(sorted(heavy & set(sys.modules)))"
+        "print(sorted(heavy & (set(sys.modules) - before)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
@@ -278,20 +279,21 @@ _settings = st.builds(
     help=st.just("h") | _anything,
     choices=st.just(()) | st.just(("a", "b")) | _anything,
 )
-_records = st.builds(
-    AgentRecord,
-    name=st.just("it") | _anything,
-    summary=st.just("s") | _anything,
-    factory=st.just(print) | _anything,
-    settings=st.dictionaries(
-        st.just("x") | _anything.filter(lambda key: not isinstance(key, list)), _settings | _anything
-    )
-    | _anything,
-    api=st.just(1) | _anything,
+_tables = st.dictionaries(st.sampled_from(["x", "x_s", "X", 1]), _settings | _anything, max_size=2)
+
+
+def _record(**fields: object) -> AgentRecord:
+    right: dict[str, object] = {"name": "it", "summary": "s", "factory": print, "settings": {}, "api": 1}
+    return AgentRecord(**{**right, **fields})  # type: ignore[arg-type]
+
+
+_records = st.one_of(
+    st.builds(_record, settings=_tables | _anything),
+    *(st.builds(_record, **{field: _anything}) for field in ("name", "summary", "factory", "api")),
 )
 
 
-@given(st.lists(_records | _anything, max_size=3))
+@given(st.lists(_records, min_size=1, max_size=2) | st.lists(_anything, max_size=2))
 def test_whatever_a_hook_returns_is_a_usable_record_or_a_printable_reason(returned: list[object]) -> None:
     try:
         record = pick_record(Entry("agent", "it", "d", "1", "m"), returned)
@@ -301,6 +303,38 @@ def test_whatever_a_hook_returns_is_a_usable_record_or_a_printable_reason(return
         assert (record.name, record.api) == ("it", 1)
         settled = resolve_settings(record, "agent", "it", Config.load(None, {"LOGIST_CONFIG": "/nonexistent/c.toml"}))
         json.dumps(settled, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"Seed": Setting(type="int", default=0, help="x")}, "'Seed' has no valid name"),
+        ({"seed": 7}, "seed is an int, not a Setting"),
+        ({"seed": Setting(type="integer", default=0, help="x")}, "has the type 'integer'; types: str, int"),
+        ({"seed": Setting(type=["int"], default=0, help="x")}, "has the type"),  # type: ignore[arg-type]
+        ({"seed": Setting(type="int", default=0, help=None)}, "needs a help text"),  # type: ignore[arg-type]
+        ({"seed": Setting(type="int", default=0, help="x", choices=["1"])}, "choices in a tuple"),  # type: ignore[arg-type]
+        ({"mode": Setting(type="str", default="c", help="x", choices=("a", "b"))}, "must be one of a, b, not 'c'"),
+        (["seed"], "settings are a list, not a mapping"),
+    ],
+)
+def test_a_wrong_setting_is_named(settings: object, words: str) -> None:
+    with pytest.raises(Rejected, match=words) as caught:
+        pick_record(Entry("agent", "it", "d", "1", "m"), [_record(settings=settings)])
+    assert caught.value.reason is Reason.INVALID_SETTINGS
+
+
+@pytest.mark.parametrize(
+    ("product", "words"),
+    [
+        (PatternSet(name="other", rules=()), "a set named 'other'"),
+        (PatternSet(name="it", rules=["r"]), "not a tuple of Rule"),  # type: ignore[arg-type]
+        ({"rules": []}, "a dict, not a PatternSet"),
+    ],
+)
+def test_a_set_of_patterns_is_checked_as_far_as_its_engine_needs(product: object, words: str) -> None:
+    with pytest.raises(Rejected, match=words):
+        check_product("patterns", "it", product)
 
 
 # --- the guard

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,11 @@ from logist_core.jobs.store import JobStore
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    run = tmp_path / "run"
-    run.mkdir(mode=0o700)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(run))
-    home = Home.open(tmp_path / "home")
-    return World(home, JobStore(home), ScriptedRegistry())
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with tempfile.TemporaryDirectory(prefix="lg-") as run:  # short: there are sockets below it
+        monkeypatch.setenv("XDG_RUNTIME_DIR", run)
+        home = Home.open(tmp_path / "home")
+        yield World(home, JobStore(home), ScriptedRegistry())
 
 
 @pytest_asyncio.fixture

@@ -33,9 +33,10 @@ class Terminal:
             stdin=self.slave,
             stdout=self.slave,
             stderr=self.slave,
-            env={**env, "TERM": "xterm-256color"},
+            # Sizes in the environment would count for more than the terminal's own.
+            env={**{k: v for k, v in env.items() if k not in ("LINES", "COLUMNS")}, "TERM": "xterm-256color"},
             start_new_session=True,
-            preexec_fn=_own_terminal,
+            preexec_fn=_own_terminal,  # noqa: PLW1509  no thread of a test holds a lock that it needs
         )
 
     def __enter__(self) -> Terminal:

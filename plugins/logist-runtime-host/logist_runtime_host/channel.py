@@ -150,7 +150,9 @@ class HostChannel:
                 return
             except NotReached as error:
                 if time.monotonic() > deadline:
-                    raise LogistError(f"{directory}: its pump doesn't answer ({error})", hint="logist recover") from error
+                    raise LogistError(
+                        f"{directory}: its pump doesn't answer ({error})", hint="logist recover"
+                    ) from error
                 time.sleep(0.02)
 
     def _nudge(self) -> None:

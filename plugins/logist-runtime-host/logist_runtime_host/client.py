@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import struct
@@ -110,10 +111,8 @@ class Connection:
     def close(self, *, bye: bool = True) -> None:
         """Say good-bye and close: the pump then knows that we didn't die."""
         if bye:
-            try:
+            with contextlib.suppress(OSError):
                 self.socket.send(keeper.frame(keeper.BYE), socket.MSG_DONTWAIT)
-            except OSError:
-                pass
         self.socket.close()
 
 

@@ -25,9 +25,11 @@ class AttemptFiles:
         self.dir_fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def __enter__(self) -> AttemptFiles:
+        """Return itself."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        """Close the directory."""
         os.close(self.dir_fd)
 
     def read(self, name: str) -> dict[str, Any] | None:

@@ -25,6 +25,7 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import gc
 import json
 import os
 import select
@@ -672,7 +673,9 @@ class Tree:
                 continue
             found[pid] = member
             queue += below.get(pid, [])
-        return [member for member in found.values() if member.state not in "ZX"]
+        living = [member for member in found.values() if member.state not in "ZX"]
+        # The leader first: killed after its children, it might say an exit code of its own or start others.
+        return sorted(living, key=lambda member: (member.pid != self.pid, len(member.start), member.start))
 
     def _has_cookie(self, process: Process) -> bool:
         if process.state in "ZX" or process.session in self.spared:
@@ -915,7 +918,9 @@ class Attempt:
             else:
                 self.err_fd = fd
         with contextlib.suppress(OSError):
-            reserve = os.open(".reserve", os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self.dir_fd)
+            reserve = os.open(
+                ".reserve", os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self.dir_fd
+            )
             try:
                 if sys.platform == "linux":
                     os.posix_fallocate(reserve, 0, RESERVE_BYTES)
@@ -1127,7 +1132,7 @@ def run_child(attempt: Attempt, gate: int, errors: int, stdio: tuple[int, int, i
         os.chdir(attempt.config["cwd"])
         stage, code = "exec", 127
         argv = attempt.config["argv"]
-        os.execvpe(argv[0], argv, attempt.config["env"])
+        os.execvpe(argv[0], argv, attempt.config["env"])  # noqa: S606 - a program, never a shell line
     except BaseException as error:  # noqa: BLE001 - whatever it is, this process must not go on as a keeper
         with contextlib.suppress(BaseException):
             os.write(errors, describe(stage, error, attempt.config).encode(errors="replace")[:4000])
@@ -1219,6 +1224,7 @@ class Guard:
         if self.link is not None:
             self.link.close()
         self.link, theirs = socket.socketpair()
+        gc.freeze()  # what both have in common stays shared: no collection touches it any more
         pid = os.fork()
         if pid == 0:
             run_pump(attempt, theirs)
@@ -1453,7 +1459,7 @@ def exec_supervisor(wanted: dict[str, Any]) -> NoReturn:
         for number in signal.valid_signals():
             with contextlib.suppress(OSError, ValueError):
                 signal.signal(number, signal.SIG_DFL)
-        os.execvpe(wanted["argv"][0], wanted["argv"], wanted["env"])
+        os.execvpe(wanted["argv"][0], wanted["argv"], wanted["env"])  # noqa: S606 - a program, never a shell line
     finally:
         os._exit(127)
 
@@ -1600,7 +1606,7 @@ class Pump:
                         os.read(wishes, 65536)
                     self.ladder.load(attempt.read("cancel.json"))
                 elif fd in self.clients:
-                    self.on_client(self.clients[fd], event)
+                    self.serve(self.clients[fd], event)
             self.on_time()
 
     def wait_ms(self) -> int | None:
@@ -1635,9 +1641,9 @@ class Pump:
     def take_step(self, step: dict[str, Any]) -> None:
         """Take one polite step of the ladder."""
         attempt = self.attempt
-        if step.get("keys"):
-            if attempt.input_fd < 0 or not self.queue_input(step["keys"].encode("latin-1"), None):
-                self.ladder.skip_wait()
+        keys = (step.get("keys") or "").encode("latin-1")
+        if keys and not self.queue_input(keys, None):
+            self.ladder.skip_wait()
         number = signal_number(step.get("signal") or "")
         if number is not None:
             signal_leader(attempt.leader_fd, attempt.pid, attempt.start, number, attempt.foreground())
@@ -1727,6 +1733,15 @@ class Pump:
             connection.setblocking(False)
             self.clients[connection.fileno()] = Client(connection)
             self.poll.register(connection, select.POLLIN)
+
+    def serve(self, client: Client, event: int) -> None:
+        """Read and answer what a client sent; a defect that it lays bare costs this client, not the pump."""
+        try:
+            self.on_client(client, event)
+        except Exception as error:  # noqa: BLE001 - logged, and the client is gone
+            self.attempt.log(f"pump: client {client.role!r}: {type(error).__name__}: {error}")
+            client.closed = True
+            self.drop(client)
 
     def on_client(self, client: Client, event: int) -> None:
         """Read and answer what a client sent."""
@@ -1828,7 +1843,7 @@ class Pump:
             old.send(frame_json(LEASE, {"writable": False}))
             self.settle(old)
         client.send(frame_json(LEASE, {"writable": True}))
-        if client.size:
+        if client.size and self.attempt.master >= 0:
             set_size(self.attempt.master, *client.size)
 
     def on_stdin(self, client: Client, data: bytes) -> None:

@@ -18,7 +18,15 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from logist_core.api import AttemptKey, LaunchError, LaunchSpec, LogistError, RuntimeHandle, RuntimeUnavailable, StartContext
+from logist_core.api import (
+    AttemptKey,
+    LaunchError,
+    LaunchSpec,
+    LogistError,
+    RuntimeHandle,
+    RuntimeUnavailable,
+    StartContext,
+)
 from logist_runtime_host import keeper
 from logist_runtime_host.files import AttemptFiles, handle_of
 from logist_runtime_host.places import nonce_hash, socket_path
@@ -28,7 +36,8 @@ from logist_runtime_host.places import nonce_hash, socket_path
 WRAPPER_VARIABLE = "LOGIST_HOST_KEEPER_WRAPPER"
 
 #: What a keeper inherits of the environment: only what the interpreter itself may need to start.
-_KEEPER_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "TZ", "COVERAGE_PROCESS_START")
+_KEEPER_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "TZ")
+_WRAPPER_VARIABLES = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 
 
 def start(
@@ -66,7 +75,10 @@ def start(
                 "respawn": _respawn(context),
                 **keeper.identity(),
             }
-            keeper.write_record(files.dir_fd, "launch.json", record, durable=False, replace=False)
+            try:
+                keeper.write_record(files.dir_fd, "launch.json", record, durable=False, replace=False)
+            except OSError as error:
+                raise RuntimeUnavailable(f"{context.directory}/launch.json: {error.strerror}") from error
             _must_be_ours(files, key)
             config = {
                 **record,
@@ -128,7 +140,7 @@ def spawn(config: Mapping[str, Any], stdin_data: bytes, log_fd: int, timeout_s: 
                 stdout=subprocess.DEVNULL,
                 stderr=log_fd,
                 cwd="/",
-                env={name: os.environ[name] for name in _KEEPER_VARIABLES if name in os.environ},
+                env=_keeper_environment(),
                 pass_fds=[theirs.fileno()],
             )
         except OSError as error:
@@ -182,6 +194,11 @@ def _interpreter() -> list[str]:
     if wrapper:
         return [sys.executable, wrapper, keeper.__file__]
     return [sys.executable, "-I", "-S", "-E", "-X", "utf8", _program()]
+
+
+def _keeper_environment() -> dict[str, str]:
+    names = _KEEPER_VARIABLES + (_WRAPPER_VARIABLES if os.environ.get(WRAPPER_VARIABLE) else ())
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def _program() -> str:

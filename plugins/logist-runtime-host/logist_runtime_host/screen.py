@@ -30,7 +30,8 @@ _ALTERNATE = (b"47", b"1047", b"1049")
 _INPUT_MODES = (b"1", b"25", b"1000", b"1002", b"1003", b"1004", b"1005", b"1006", b"1015", b"2004")
 _CLEAR = re.compile(rb"\x1b\[[23]J|\x1b\[H\x1b\[0?J|\x1bc")
 _TEXT_UNSAFE = re.compile(
-    rb"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[PX^_][^\x1b]*(?:\x1b\\)?|\x1b\[[0-?]*[ -/]*[@-ln-~]|\x1b[ -/]*[0-OQ-WYZ\\`-~]"
+    rb"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[PX^_][^\x1b]*(?:\x1b\\)?"
+    rb"|\x1b\[[0-?]*[ -/]*[@-ln-~]|\x1b[ -/]*[0-OQ-WYZ\\`-~]"
     rb"|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]|\xc2[\x80-\x9f]"
 )
 _COLOUR = re.compile(rb"\x1b(?!\[[\d;:]*m)")
@@ -43,6 +44,30 @@ _ANSWER = re.compile(
     rb"(?:\x1b\[[?>=]?[\d;]*[cnRy]|\x1b\[\??[\d;]*\$y|\x1b\[[\d;]*t|\x1b\[\?\d*u|\x1b\[[IO]"
     rb"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1bP[^\x1b]*\x1b\\)+"
 )
+
+
+# Terminals execute control characters in the middle of a sequence and go on with it.
+_C0 = rb"[\x00-\x17\x19\x1c-\x1f\x7f]"
+_SEQUENCE = re.compile(
+    rb"\x1b" + _C0 + rb"*(?:\[(?:" + _C0 + rb"|[ -?])*[@-~]|[ -/]*" + _C0 + rb"*[0-Z\\-~])|\x05|\xc2[\x80-\x9f]"
+)
+_CONTROLS = re.compile(_C0)
+
+
+def _whole(match: re.Match[bytes]) -> bytes:
+    """Return a sequence without the control characters in it; C1 characters and ENQ are dropped."""
+    found = match.group()
+    return b"\x1b" + _CONTROLS.sub(b"", found[1:]) if found[0] == 0x1B else b""
+
+
+def defuse(data: bytes) -> bytes:
+    """Return output without anything that makes a terminal answer, or that reaches beyond the screen."""
+    while True:
+        # What is taken out may have kept the two halves of another sequence apart.
+        safe = _UNSAFE.sub(b"", _SEQUENCE.sub(_whole, data))
+        if safe == data:
+            return safe
+        data = safe
 
 
 def is_answer(data: bytes) -> bool:
@@ -82,7 +107,7 @@ def restore(tail: bytes, *, cut: bool, earlier: bytes = b"") -> bytes:
     out = [_RESET]
     if at_start.get(b"1049") and not tail[start:].startswith((b"\x1b[?1049h", b"\x1b[?47h", b"\x1b[?1047h")):
         out.append(b"\x1b[?1049h\x1b[H\x1b[2J")
-    out.append(_UNSAFE.sub(b"", tail[start:]))
+    out.append(defuse(tail[start:]))
     out += [b"\x1b[?%b%b" % (mode, b"h" if at_end[mode] else b"l") for mode in _INPUT_MODES if mode in at_end]
     if b"=" in at_end:
         out.append(b"\x1b=" if at_end[b"="] else b"\x1b>")

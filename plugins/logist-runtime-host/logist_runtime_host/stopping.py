@@ -1,6 +1,6 @@
 """Ends attempts. The wish is on disk before anything is signalled, and the pump carries it out, so that the death of
 whoever asked changes nothing. Only where guard and pump are deaf do we act ourselves, by verified identity.
-"""  # noqa: D205
+"""
 
 from __future__ import annotations
 

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from logist_core.api import AttemptKey, LaunchSpec, Probe, ProbeState, RuntimeHandle, StartContext
 from logist_runtime_host import keeper
 from logist_runtime_host.files import AttemptFiles
 from logist_runtime_host.launching import WRAPPER_VARIABLE
 from logist_runtime_host.places import socket_path
 from logist_runtime_host.runtime import HostRuntime
+
+from logist_core.api import AttemptKey, LaunchSpec, Probe, ProbeState, RuntimeHandle, StartContext
 
 DEADLINE_S = 30.0
 
@@ -94,7 +95,9 @@ class Lab:
         self.attempts.append(attempt)
         return attempt
 
-    def start(self, *argv: str, runtime: HostRuntime | None = None, env: dict[str, str] | None = None, **kw: Any) -> Attempt:
+    def start(
+        self, *argv: str, runtime: HostRuntime | None = None, env: dict[str, str] | None = None, **kw: Any
+    ) -> Attempt:
         attempt = self.prepare(runtime)
         context = StartContext(
             directory=str(attempt.directory),

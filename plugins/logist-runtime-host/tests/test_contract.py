@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from logist_core.testing.runtime_contract import RuntimeContract
 from logist_runtime_host.runtime import HostRuntime
+
+from logist_core.testing.runtime_contract import RuntimeContract
 
 
 class TestHostRuntime(RuntimeContract):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -9,9 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
-from logist_core.api import KILL_NOW, ProbeState
 from logist_runtime_host import keeper
 from logist_runtime_host.runtime import HostRuntime
+
+from logist_core.api import KILL_NOW, ProbeState
 
 # A shell without forks: quick, and the log can't be late.
 COUNT = "i=0; while [ $i -lt {lines} ]; do i=$((i+1)); echo line $i; done; exit 7"
@@ -217,10 +219,8 @@ def start_quietly(lab, attempt, script: str) -> None:
     from logist_core.api import LaunchSpec, LogistError, StartContext
 
     context = StartContext(directory=str(attempt.directory), environment=dict(os.environ))
-    try:
+    with contextlib.suppress(LogistError):
         attempt.runtime.start(LaunchSpec(argv=("sh", "-c", script), cwd="/"), attempt.key, context)
-    except LogistError:
-        pass
 
 
 def test_a_storm_of_signals_ends_neither_guard_nor_pump(lab) -> None:

@@ -10,6 +10,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from logist_runtime_host import keeper, launching
+from logist_runtime_host.files import place_of
+from logist_runtime_host.runtime import HostRuntime
+
 from logist_core.api import (
     KILL_NOW,
     AttemptKey,
@@ -22,9 +26,6 @@ from logist_core.api import (
     Stdin,
     Unsupported,
 )
-from logist_runtime_host import keeper, launching
-from logist_runtime_host.files import place_of
-from logist_runtime_host.runtime import HostRuntime
 
 
 def test_stdin_is_null_by_default(lab) -> None:
@@ -86,7 +87,13 @@ def test_a_closed_input_says_so(lab) -> None:
 
 
 def test_a_terminal_has_the_size_asked_for_and_is_the_controlling_one(lab) -> None:
-    attempt = lab.shell("stty size; tty; ps -o tpgid= -p $$ | tr -d ' '; echo $$; echo $TERM >/dev/tty", pty=True, cols=91, rows=17, env={"TERM": "dumb"})
+    attempt = lab.shell(
+        "stty size; tty; ps -o tpgid= -p $$ | tr -d ' '; echo $$; echo $TERM >/dev/tty",
+        pty=True,
+        cols=91,
+        rows=17,
+        env={"TERM": "dumb"},
+    )
     assert attempt.wait().exit.code == 0
     size, tty, foreground, pid, term = attempt.out().decode().split("\r\n")[:5]
     assert (size, tty[:9], foreground, term) == ("17 91", "/dev/pts/", pid, "xterm-256color")
@@ -186,9 +193,7 @@ def test_a_variable_with_a_bad_name_is_refused(lab) -> None:
 def test_a_missing_attempt_directory_is_a_launch_error_and_find_knows_nothing(lab) -> None:
     key = AttemptKey("job0", 1, "0" * 32)
     with pytest.raises(LaunchError, match="nowhere"):
-        lab.runtime.start(
-            LaunchSpec(argv=("true",), cwd="/"), key, StartContext(directory="/nowhere", environment={})
-        )
+        lab.runtime.start(LaunchSpec(argv=("true",), cwd="/"), key, StartContext(directory="/nowhere", environment={}))
     assert lab.runtime.find(key, "/nowhere") is None
 
 
@@ -215,7 +220,14 @@ def test_twenty_processes_start_the_same_attempt_and_it_runs_once(lab) -> None:
     attempt = lab.prepare()
     marker = lab.root / "ran"
     key = attempt.key
-    task = (str(attempt.directory), key.job_id, key.attempt, key.nonce, f"echo x >> {marker}; sleep 0.3", os.environ["XDG_RUNTIME_DIR"])
+    task = (
+        str(attempt.directory),
+        key.job_id,
+        key.attempt,
+        key.nonce,
+        f"echo x >> {marker}; sleep 0.3",
+        os.environ["XDG_RUNTIME_DIR"],
+    )
     with multiprocessing.get_context("fork").Pool(20) as pool:
         handles = pool.map(start_in_process, [task] * 20)
         pool.close()
@@ -267,7 +279,9 @@ def test_a_keeper_that_hangs_is_neither_waited_for_nor_believed(lab, monkeypatch
     runtime = HostRuntime(start_timeout_s=0.3)
     with pytest.raises(LogistError, match="didn't answer") as caught:
         runtime.start(
-            LaunchSpec(argv=("true",), cwd="/"), attempt.key, StartContext(directory=str(attempt.directory), environment={})
+            LaunchSpec(argv=("true",), cwd="/"),
+            attempt.key,
+            StartContext(directory=str(attempt.directory), environment={}),
         )
     assert not isinstance(caught.value, LaunchError | RuntimeUnavailable)
     assert runtime.find(attempt.key, str(attempt.directory)) is None
@@ -295,7 +309,15 @@ def test_a_planted_link_in_the_place_of_a_log_is_not_followed(lab) -> None:
     assert lab.runtime.find(attempt.key, str(attempt.directory)) is None
 
 
-@pytest.mark.parametrize("data", [{}, {"directory": 7, "nonce": "0" * 32}, {"directory": "x", "nonce": "0" * 32}, {"directory": "/x", "nonce": "Z" * 32}])
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"directory": 7, "nonce": "0" * 32},
+        {"directory": "x", "nonce": "0" * 32},
+        {"directory": "/x", "nonce": "Z" * 32},
+    ],
+)
 def test_what_is_no_handle_is_unknown(lab, data: dict) -> None:
     from logist_core.api import RuntimeHandle
 
@@ -347,13 +369,16 @@ def test_the_start_does_not_depend_on_the_launcher_living_on(lab) -> None:
     code = (
         "import os, sys, json; from logist_core.api import *; from logist_runtime_host.runtime import HostRuntime\n"
         "HostRuntime().start(LaunchSpec(argv=('sh','-c','sleep 0.3; echo alive; exit 3'), cwd='/'),"
-        " AttemptKey(sys.argv[1], int(sys.argv[2]), sys.argv[3]), StartContext(directory=sys.argv[4], environment=dict(os.environ)))\n"
+        " AttemptKey(sys.argv[1], int(sys.argv[2]), sys.argv[3]),"
+        " StartContext(directory=sys.argv[4], environment=dict(os.environ)))\n"
         "os.kill(os.getpid(), 9)"
     )
     import sys
 
     key = attempt.key
-    subprocess.run([sys.executable, "-c", code, key.job_id, str(key.attempt), key.nonce, str(attempt.directory)], check=False)
+    subprocess.run(
+        [sys.executable, "-c", code, key.job_id, str(key.attempt), key.nonce, str(attempt.directory)], check=False
+    )
     attempt.handle = lab.runtime.find(key, str(attempt.directory))
     assert attempt.wait().exit.code == 3
     assert attempt.out() == b"alive\n"

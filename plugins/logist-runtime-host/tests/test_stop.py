@@ -10,9 +10,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from logist_core.api import KILL_NOW, ProbeState, Stdin, StopLadder, StopStep, UsageError
 from logist_runtime_host import keeper
 from logist_runtime_host.runtime import HostRuntime
+
+from logist_core.api import KILL_NOW, ProbeState, Stdin, StopLadder, StopStep, UsageError
 
 POLITE = StopLadder(steps=(StopStep(signal="TERM", grace_s=10.0),))
 IMPOLITE = StopLadder(steps=(StopStep(signal="INT", grace_s=0.2), StopStep(signal="TERM", grace_s=0.2)))
@@ -85,7 +86,9 @@ def test_lingering_processes_are_left_alone_and_a_stop_ends_them_not(lab, runtim
     attempt = start_escapees(lab, runtime, "setsid sleep 1001 & exit 0")
     attempt.runtime.stop(attempt.handle, KILL_NOW)
     attempt = None
-    lingering = lab.shell(f"setsid sleep {os.getpid()}001 >/dev/null 2>&1 & echo $!; exit 0", runtime=runtime, linger=True)
+    lingering = lab.shell(
+        f"setsid sleep {os.getpid()}001 >/dev/null 2>&1 & echo $!; exit 0", runtime=runtime, linger=True
+    )
     assert lingering.wait().exit.code == 0
     pid = lingering.family()[0]
     assert lingering.record("done.json")["tree_clean"] is False
@@ -105,7 +108,9 @@ def test_a_grandchild_that_holds_the_terminal_delays_the_end_by_three_seconds_at
 def test_the_ladder_is_climbed_in_order(lab) -> None:
     attempt = lab.shell("trap 'echo int' INT; trap 'echo term; exit 6' TERM; echo ready; while :; do sleep 0.05; done")
     attempt.out_has(b"ready")
-    answer = attempt.runtime.stop(attempt.handle, StopLadder(steps=(StopStep(signal="INT", grace_s=0.3), StopStep(signal="TERM", grace_s=5))))
+    answer = attempt.runtime.stop(
+        attempt.handle, StopLadder(steps=(StopStep(signal="INT", grace_s=0.3), StopStep(signal="TERM", grace_s=5)))
+    )
     assert answer.exit.code == 6
     assert attempt.out() == b"ready\nint\nterm\n"
 
@@ -128,11 +133,9 @@ def test_keys_for_an_attempt_without_input_cost_no_time(lab) -> None:
 
 
 def test_a_ctrl_c_reaches_the_foreground_group_of_the_terminal(lab) -> None:
-    script = "set -m; trap 'echo leader' INT; echo ready; sh -c 'trap \"echo child; exit 3\" INT; while :; do sleep 0.05; done'; echo rc $?"
-    attempt = lab.start("bash", "-ic", script, pty=True)
+    child = 'trap "echo child; exit 3" INT; echo ready; while :; do sleep 0.05; done'
+    attempt = lab.start("bash", "-ic", f"set -m; trap 'echo leader' INT; sh -c '{child}'; echo rc $?", pty=True)
     attempt.out_has(b"ready")
-    lab.eventually(lambda: len(attempt.family()) >= 2, "the child")
-    time.sleep(0.2)
     attempt.runtime.interrupt(attempt.handle)
     attempt.out_has(b"rc 3")
     attempt.wait()
@@ -149,7 +152,9 @@ def test_the_shorter_ladder_wins(lab) -> None:
     attempt = lab.shell("trap '' TERM; echo ready; while :; do sleep 0.05; done")
     attempt.out_has(b"ready")
     with ThreadPoolExecutor(2) as pool:
-        slow = pool.submit(attempt.runtime.stop, attempt.handle, StopLadder(steps=(StopStep(signal="TERM", grace_s=25.0),)))
+        slow = pool.submit(
+            attempt.runtime.stop, attempt.handle, StopLadder(steps=(StopStep(signal="TERM", grace_s=25.0),))
+        )
         lab.eventually(lambda: attempt.record("cancel.json"), "the wish")
         started = time.monotonic()
         answer = attempt.runtime.stop(attempt.handle, KILL_NOW)
@@ -164,7 +169,9 @@ def test_a_later_longer_ladder_does_not_delay_the_end(lab) -> None:
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(attempt.runtime.stop, attempt.handle, IMPOLITE)
         lab.eventually(lambda: attempt.record("cancel.json"), "the wish")
-        second = pool.submit(attempt.runtime.stop, attempt.handle, StopLadder(steps=(StopStep(signal="TERM", grace_s=25.0),)))
+        second = pool.submit(
+            attempt.runtime.stop, attempt.handle, StopLadder(steps=(StopStep(signal="TERM", grace_s=25.0),))
+        )
         assert second.result(timeout=15).exit == first.result().exit
 
 
@@ -182,7 +189,8 @@ def test_a_stop_goes_on_when_who_asked_and_who_heard_are_dead(lab, victim: str) 
     attempt.out_has(b"ready")
     code = (
         "import sys, json; from logist_core.api import *; from logist_runtime_host.runtime import HostRuntime\n"
-        "HostRuntime().stop(RuntimeHandle(**json.loads(sys.argv[1])), StopLadder(steps=(StopStep(signal='TERM', grace_s=1.5),)))"
+        "ladder = StopLadder(steps=(StopStep(signal='TERM', grace_s=1.5),))\n"
+        "HostRuntime().stop(RuntimeHandle(**json.loads(sys.argv[1])), ladder)"
     )
     import json
 
@@ -217,8 +225,16 @@ def test_a_stopped_tree_is_woken_to_end(lab) -> None:
 
 
 def test_a_fork_chain_that_hops_from_pid_to_pid_is_ended(lab, runtime: HostRuntime) -> None:
-    hop = "import os, time\nend = time.time() + 20\nwhile time.time() < end:\n    if os.fork(): os._exit(0)\n    os.setsid()\n    time.sleep(0.002)"
-    attempt = lab.start(sys.executable, "-c", f"import os\nif os.fork() == 0:\n    exec({hop!r})\nimport time; time.sleep(60)", runtime=runtime)
+    hop = (
+        "import os, time\nend = time.time() + 20\nwhile time.time() < end:\n"
+        "    if os.fork(): os._exit(0)\n    os.setsid()\n    time.sleep(0.002)"
+    )
+    attempt = lab.start(
+        sys.executable,
+        "-c",
+        f"import os\nif os.fork() == 0:\n    exec({hop!r})\nimport time; time.sleep(60)",
+        runtime=runtime,
+    )
     time.sleep(0.3)
     answer = runtime.stop(attempt.handle, KILL_NOW)
     assert answer.exit.signal == signal.SIGKILL
@@ -264,5 +280,8 @@ def test_stats_see_the_whole_tree_and_ended_children(lab, runtime: HostRuntime) 
 
 def test_stats_say_where_it_waits_and_how_the_terminal_is_set(lab) -> None:
     attempt = lab.shell("stty -echo; read x", pty=True)
-    lab.eventually(lambda: (v := attempt.runtime.stats(attempt.handle)).tty_mode == "password" and v.blocked_on == "tty_read", "a password prompt")
+    lab.eventually(
+        lambda: (v := attempt.runtime.stats(attempt.handle)).tty_mode == "password" and v.blocked_on == "tty_read",
+        "a password prompt",
+    )
     attempt.runtime.stop(attempt.handle, KILL_NOW)

@@ -35,14 +35,6 @@ class _Contract(SentinelContract):
         return make(in_force)
 
 
-class TestDefaults(_Contract):
-    hang_found_within_s = 125.0
-
-    @pytest.fixture
-    def sentinel(self) -> Sentinel:
-        return make({})
-
-
 class TestShortThresholds(_Contract):
     hang_found_within_s = 30.0
 
@@ -74,12 +66,4 @@ class TestObserving(_Contract):
 
     @pytest.fixture
     def sentinel(self) -> Sentinel:
-        return make({**SHORT, "mode": "observe"})
-
-
-class TestTellingOnly(_Contract):
-    hang_found_within_s = 30.0
-
-    @pytest.fixture
-    def sentinel(self) -> Sentinel:
-        return make({**SHORT, "on_stall": "notify", "blind_stall_s": 0.0, "no_progress_s": 0.0})
+        return make({**SHORT, "mode": "observe", "blind_stall_s": 0.0, "no_progress_s": 0.0})
