@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from logist_core.cli.app import App
 from logist_core.cli.params import ASSIGNMENT, DURATION, complete_job, complete_plugin
 from logist_core.errors import ExitCode, LogistError, UsageError
+
+if TYPE_CHECKING:
+    from logist_core.jobs.home import Home
+    from logist_core.supervise.submit import SubmitRequest
 
 #: The key in `ctx.meta` under which the words after `--` are kept.
 _RAW = "logist.raw_args"
@@ -127,7 +131,7 @@ def _as_json(app: App, job_id: str, *, detach: bool) -> int:
     return exit_code(status)
 
 
-def _request(options: dict[str, Any], raw_args: tuple[str, ...]) -> Any:
+def _request(options: dict[str, Any], raw_args: tuple[str, ...]) -> SubmitRequest:
     from logist_core.cli.app import current_directory
     from logist_core.cli.prompt import read_prompt
     from logist_core.supervise.submit import SubmitRequest
@@ -214,7 +218,7 @@ def _say_chosen(app: App, asked: str | None) -> None:
         )
 
 
-def _start(home: Any, job_id: str) -> None:
+def _start(home: Home, job_id: str) -> None:
     from logist_core.supervise import client
 
     try:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from logist_core.types.job import JobEvent, JobStatus
+from logist_core.types.job import JobEvent, JobStatus, Lifecycle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,7 +100,7 @@ class JobFeed:
             store: The jobs.
             job_id: Which one.
             streams: Which logs.
-            attempt: The attempt to begin with; None: the present one. Later ones follow.
+            attempt: The attempt to begin with; None: the one that runs, or else the next. Later ones follow.
             offsets: Where to begin in the logs of that attempt.
             after_seq: Give no events up to this one.
         """
@@ -147,7 +147,8 @@ class JobFeed:
             self._folded = apply(self._folded, event)
             if event.seq > self._after_seq:
                 yield event
-        if self._attempt is None and self.status.attempt:
+        # The last attempt of a job that is queued again is over: its output isn't news.
+        if self._attempt is None and self.status.lifecycle in (Lifecycle.STARTING, Lifecycle.RUNNING):
             self._open(self.status.attempt)
         yield from self.drain()
 

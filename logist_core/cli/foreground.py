@@ -54,6 +54,11 @@ def on_terminal() -> bool:
     return output.is_terminal(sys.stdin) and output.is_terminal(sys.stdout)
 
 
+def _let_read() -> None:
+    """Give a person the time to read how to leave, before the screen is the job's; a key press ends it."""
+    select.select([sys.stdin], [], [], READING_S)
+
+
 class _Foreground:
     def __init__(self, app: App, job_id: str, after_seq: int, *, owner: bool, read_only: bool) -> None:
         self._app = app
@@ -135,8 +140,7 @@ class _Foreground:
 
         self._attached_to = attempt
         output.note(DETACH_HELP, "bold")
-        # The screen is about to be the job's: give a person the time to read how to leave it.
-        select.select([sys.stdin], [], [], READING_S)
+        _let_read()
         try:
             end = terminal.attach(
                 lambda cols, rows: control.open_channel(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from logist_core.cli.formats import duration, moment
-from logist_core.cli.show import ASKS, evidence, exit_phrase, runtime_s, telling_reason
+from logist_core.cli.show import evidence, exit_phrase, runtime_s, telling_reason
 from logist_core.cli.text import one_line
+from logist_core.dashboard.needs import ASKS
 from logist_core.errors import ExitCode
 from logist_core.types.job import JobEvent, JobStatus, Lifecycle
 from logist_core.types.signals import Activity

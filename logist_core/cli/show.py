@@ -11,6 +11,7 @@ from typing import NamedTuple
 from logist_core.cli.formats import age, duration, moment
 from logist_core.cli.output import paint
 from logist_core.cli.text import one_line
+from logist_core.dashboard.needs import NEEDS_A_PERSON
 from logist_core.types.job import AttemptStatus, Exit, JobSpec, JobStatus, Lifecycle
 from logist_core.types.signals import Activity
 
@@ -23,9 +24,6 @@ _LIFECYCLE_STYLE = {
     Lifecycle.SUCCEEDED: ("green",),
     Lifecycle.CANCELLED: ("dim",),
 }
-#: Activities in which the agent waits for an answer, and all in which it waits for a person.
-ASKS = frozenset({"permission_prompt", "waiting_input", "update_prompt"})
-NEEDS_A_PERSON = ASKS | {"auth_failed", "billing"}
 _TROUBLE = frozenset(
     {"crashed", "failed", "tool_error", "context_exhausted", "budget_exceeded", "model_unavailable", "network_down"}
 )
@@ -50,13 +48,6 @@ def activity_style(state: str) -> tuple[str, ...]:
     if state in _TROUBLE:
         return ("red",)
     return ("dim",) if state == "unknown" else ()
-
-
-def needs_a_person(status: JobStatus) -> bool:
-    """Say whether nothing goes on until somebody does something."""
-    if status.lifecycle is Lifecycle.HELD:
-        return True
-    return status.lifecycle is Lifecycle.RUNNING and status.activity.state in NEEDS_A_PERSON
 
 
 def exit_text(exit: Exit | None) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from logist_core.cli.changes import Changes, Deadline
+from logist_core.cli.follow import JobFeed
 from logist_core.cli.tracking import CHECK_S, Caretaker
 
 if TYPE_CHECKING:
@@ -16,34 +17,45 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Waited:
-    """How the wait went: the last status of each job, in the order asked, and whether time ran out first."""
+    """How the wait went: a status of each job, in the order asked, and whether time ran out first."""
 
     statuses: tuple[JobStatus, ...]
     timed_out: bool
 
 
 def wait_for(app: App, job_ids: Sequence[str], done: Callable[[JobStatus], bool], timeout_s: float | None) -> Waited:
-    """Wait until `done` holds for every job.
+    """Wait until `done` has held for every job, at the beginning or after any event since.
 
-    A state that comes and goes between two looks at the journal isn't missed as long as it is in the status for
-    one of them; what was true once counts, even if it no longer is.
+    What was true once counts, even if it no longer is: a state that comes and goes between two looks is in the
+    journal. The status that is returned is the one for which it was true.
     """
     caretaker, deadline = Caretaker(app.home), Deadline(timeout_s)
+    feeds = {job_id: _from_now_on(app, job_id) for job_id in job_ids}
     reached: dict[str, JobStatus] = {}
     with Changes() as changes:
         while True:
-            open_ids = [job_id for job_id in job_ids if job_id not in reached]
-            new = sum(changes.watch(app.store.job_dir(job_id)) for job_id in open_ids) > 0
-            pending = []
-            for job_id in open_ids:
-                status = app.store.status(job_id)
-                if done(status):
+            pending = [job_id for job_id in feeds if job_id not in reached]
+            new = sum(changes.watch(app.store.job_dir(job_id)) for job_id in pending) > 0
+            for job_id in pending:
+                if (status := _first(feeds[job_id], done)) is not None:
                     reached[job_id] = status
-                else:
-                    pending.append(status)
-            if not pending or deadline.passed:
-                by_id = {status.id: status for status in pending} | reached
-                return Waited(tuple(by_id[job_id] for job_id in job_ids), timed_out=bool(pending))
+            left = [feeds[job_id].status for job_id in pending if job_id not in reached]
+            if not left or deadline.passed:
+                statuses = tuple(reached.get(job_id) or feeds[job_id].status for job_id in job_ids)
+                return Waited(statuses, timed_out=bool(left))
             if not new:
                 changes.wait(deadline.left(CHECK_S))
-            caretaker.look(pending)
+            caretaker.look(left)
+
+
+def _from_now_on(app: App, job_id: str) -> JobFeed:
+    events = app.store.events(job_id)
+    return JobFeed(app.store, job_id, streams=(), after_seq=events[-1].seq if events else 0)
+
+
+def _first(feed: JobFeed, done: Callable[[JobStatus], bool]) -> JobStatus | None:
+    """Return the first status since the last call, or now, for which `done` holds."""
+    for _ in feed.poll():
+        if done(feed.status):
+            return feed.status
+    return feed.status if done(feed.status) else None

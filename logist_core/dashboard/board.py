@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from logist_core.dashboard.needs import NEEDS_A_PERSON
 from logist_core.types.job import JobStatus, Lifecycle
 
 #: Makes untrusted text safe to show on one line of so many characters at most.
 Clean = Callable[[str, int], str]
 
-_NEEDS_YOU = frozenset({"permission_prompt", "waiting_input", "auth_failed", "billing", "update_prompt"})
 _GROUPS: Mapping[Lifecycle, int] = {
     Lifecycle.HELD: 0,
     Lifecycle.RUNNING: 1,
@@ -105,7 +105,7 @@ def compose(
 
 
 def _rank(status: JobStatus) -> int:
-    if status.lifecycle is Lifecycle.RUNNING and status.activity.state in _NEEDS_YOU:
+    if status.lifecycle is Lifecycle.RUNNING and status.activity.state in NEEDS_A_PERSON:
         return 0
     return _GROUPS.get(status.lifecycle, _ENDED)
 

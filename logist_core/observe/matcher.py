@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from logist_core.observe.text import break_lines, clean_block, haystack, line_text
-from logist_core.types.signals import PatternSet, Rule
+from logist_core.types.signals import Claim, PatternSet, Rule
 
 if TYPE_CHECKING:
     import ahocorasick_rs
@@ -27,6 +27,8 @@ _MAX_TIMEOUTS = 3
 _PIECE_BYTES = 128 * 1024
 
 CHANNELS = ("text", "stderr", "screen", "title")
+#: What is only true while it can be seen: a spinner, a prompt, the empty composer.
+WHILE_VISIBLE = frozenset({Claim.WORKING, Claim.WAITING_INPUT, Claim.PERMISSION_PROMPT, Claim.UPDATE_PROMPT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +121,8 @@ class Matcher:
 
         Args:
             block: Lines; only the last may lack its line feed.
-            channel: One of `CHANNELS`.
+            channel: One of `CHANNELS`, or `scrolled`: lines that have left the screen, which only the rules of
+                `screen` read that don't claim what is only true while visible.
             base: Offset of the block's first byte.
             context: Cleaned lines before the block, as `context_after` gives them.
         """
@@ -161,7 +164,7 @@ class Matcher:
         for raw in break_lines(block).split(b"\n"):
             line = line_text(clean_block(raw))
             for entry in self._entries:
-                if channel in entry.rule.channels and (hit := self._confirm(entry, line, seen, offset)):
+                if reads(entry.rule, channel) and (hit := self._confirm(entry, line, seen, offset)):
                     hits.append(hit)
             if line.strip():
                 seen.append(line)
@@ -170,7 +173,7 @@ class Matcher:
 
     def _channel(self, channel: str) -> _Channel:
         if (found := self._channels.get(channel)) is None:
-            entries = [e for e in self._entries if channel in e.rule.channels]
+            entries = [e for e in self._entries if reads(e.rule, channel)]
             found = self._channels[channel] = _Channel(entries)
         return found
 
@@ -311,6 +314,13 @@ def _lines_before(lines: Sequence[bytes], number: int, context: Sequence[str], m
     missing = most - len(before)
     older = list(context)[-missing:] if missing else []
     return [*older, *reversed(before)]
+
+
+def reads(rule: Rule, channel: str) -> bool:
+    """Whether `rule` reads the texts of `channel`."""
+    if channel == "scrolled":
+        return "screen" in rule.channels and rule.claim not in WHILE_VISIBLE
+    return channel in rule.channels
 
 
 def best_of_lines(hits: Sequence[Hit]) -> list[Hit]:

@@ -71,10 +71,6 @@ def _convert(text: str, kind: str, now: float) -> JSON:
         return None
 
 
-#: What is only true while it can be seen: a spinner, a prompt, the empty composer.
-WHILE_VISIBLE = frozenset({Claim.WORKING, Claim.WAITING_INPUT, Claim.PERMISSION_PROMPT, Claim.UPDATE_PROMPT})
-
-
 def in_screen_order(signals: Iterable[Signal]) -> list[Signal]:
     """Return what one look at a screen shows, weakest first: traces of work, composer, spinner, messages, dialogs.
 

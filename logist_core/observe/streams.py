@@ -13,9 +13,9 @@ from dataclasses import replace
 from typing import Protocol
 
 from logist_core.observe.lines import Block, LineCutter
-from logist_core.observe.matcher import Hit, Matcher, best_of_lines
+from logist_core.observe.matcher import WHILE_VISIBLE, Hit, Matcher, best_of_lines
 from logist_core.observe.progress import LINES_A_READ
-from logist_core.observe.reading import WHILE_VISIBLE, in_screen_order, is_retry, signal_of
+from logist_core.observe.reading import in_screen_order, is_retry, signal_of
 from logist_core.observe.screen import Screen, open_screen
 from logist_core.observe.tail import Tail
 from logist_core.observe.text import clean_block, last_title, line_text, sanitise
@@ -286,9 +286,9 @@ class TerminalStream:
         if not lines:
             return []
         made = []
-        for hit in self._hits(lines, "screen", offset, self._off_context):
+        for hit in self._hits(lines, "scrolled", offset, self._off_context):
             # Seen while it was on the screen: said already.
-            if hit.rule.claim not in WHILE_VISIBLE and (hit.rule_id, sanitise(hit.text)) not in self._shown:
+            if (hit.rule_id, sanitise(hit.text)) not in self._shown:
                 made.append(signal_of(hit, source=Source.TEXT, stream="out", now=now))
         block = "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
         self._off_context = self._matcher.context_after(block, self._off_context)

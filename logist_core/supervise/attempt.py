@@ -21,7 +21,7 @@ from logist_core.supervise.clocks import Clocks, attempt_began_awake_s
 from logist_core.supervise.planfile import PLAINEST, load_plan
 from logist_core.supervise.plugins import Caller, Plugins
 from logist_core.supervise.reconcile import OBSERVER_FILE, PROBED, handle_of, open_observer, set_conditions
-from logist_core.supervise.sentinel_loop import SentinelLoop
+from logist_core.supervise.sentinel_loop import SentinelLoop, remedies_for
 from logist_core.supervise.settle import SENTINEL_RESUME, SENTINEL_STOP, TIMING_OUT, settle
 from logist_core.types._json import plain
 from logist_core.types.job import JobSpec, JobStatus, Lifecycle
@@ -101,7 +101,9 @@ class AttemptWatch:
         self._observer: Observer | None = await around.caller.run(
             "the dictionary", CALL_S, open_observer, around.store, around.plugins, spec, self._status
         )
-        self._sentinel = SentinelLoop(around.plugins, spec, str(self._directory), events)
+        attempts = self._status.attempts
+        before = str(around.store.attempt_dir(spec.id, attempts[-2].number)) if attempts[-1].resumed else None
+        self._sentinel = SentinelLoop(around.plugins, spec, str(self._directory), before, events)
         subscriptions = self._subscribe()
         try:
             while True:
@@ -299,7 +301,8 @@ class AttemptWatch:
             wall=self._around.clocks.wall(),
             vitals=vitals,
             status=self._status,
-            buffered=self._plan.buffered,
+            plan=self._plan,
+            remedies=remedies_for(self._agent, self._runtime, self._plan, self._status),
         )
         if step.events:
 

@@ -52,11 +52,23 @@ def ensure_supervisor(home: Home, *, wait_s: float = 10.0) -> None:
     Raises:
         LogistError: It didn't come up; the message names its log.
     """
-    if singleton.is_held(home.path):
-        return
-    log = home.path / "supervisor.log"
+    deadline = time.monotonic() + wait_s
+    while not singleton.is_held(home.path):
+        word = _start(home, deadline - time.monotonic())
+        if wait_s <= 0 or word == READY:
+            return
+        if word != BUSY or time.monotonic() >= deadline:
+            raise LogistError(
+                f"the supervisor did not come up within {wait_s:g} s",
+                hint=f"see {home.path / 'supervisor.log'}, then: logist supervise",
+            )
+        _await_record(home, deadline)  # another one came first; it will be ready in a moment
+
+
+def _start(home: Home, wait_s: float) -> bytes:
+    """Start a supervisor and return its first word, or b"" where it said none in time."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-    log_fd = os.open(log, flags, 0o600)
+    log_fd = os.open(home.path / "supervisor.log", flags, 0o600)
     try:
         process = subprocess.Popen(
             supervisor_command(home.path),
@@ -73,15 +85,7 @@ def ensure_supervisor(home: Home, *, wait_s: float = 10.0) -> None:
     # It lives on without us: no wait() is owed, and a warning about that would only confuse.
     process.returncode = 0
     with process.stdout as out:
-        if wait_s <= 0:
-            return
-        word = _first_word(out.fileno(), wait_s)
-    if word == BUSY:  # another one came first; it will be ready in a moment
-        _await_record(home, wait_s)
-    elif word != READY:
-        raise LogistError(
-            f"the supervisor did not come up within {wait_s:g} s", hint=f"see {log}, then: logist supervise"
-        )
+        return _first_word(out.fileno(), wait_s)
 
 
 def _first_word(fd: int, wait_s: float) -> bytes:
@@ -98,8 +102,7 @@ def _first_word(fd: int, wait_s: float) -> bytes:
     return word
 
 
-def _await_record(home: Home, wait_s: float) -> None:
-    deadline = time.monotonic() + wait_s
+def _await_record(home: Home, deadline: float) -> None:
     while time.monotonic() < deadline:
         record = singleton.read_record(home.path)
         if record is not None and _send(record.socket, b""):

@@ -361,7 +361,9 @@ def run(home: Home, *, max_jobs: int | None, on_demand: bool, idle_s: float = ID
     _log_to_stderr(home)
     store, registry = JobStore(home), Registry.discover()
     while True:
-        lock = singleton.acquire(home.path)
+        # Whoever was started on demand has no reason to queue up behind a living supervisor; the little patience is
+        # for one that was killed while a child of its own, not yet executing, still held the lock.
+        lock = singleton.acquire(home.path, patience_s=0.2 if on_demand else 2.0)
         if lock is None:
             if not on_demand:
                 raise LogistError("another supervisor serves this home", hint="logist supervise --status")

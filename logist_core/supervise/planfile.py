@@ -11,7 +11,7 @@ from pathlib import Path
 
 from logist_core.errors import CorruptRecord
 from logist_core.types._json import JSON
-from logist_core.types.launch import LaunchSpec, OutputFormat, StopLadder, StopStep
+from logist_core.types.launch import LaunchSpec, OutputFormat, Stdin, StopLadder, StopStep
 
 _NAME = "plan.json"
 
@@ -61,6 +61,7 @@ def load_plan(directory: str) -> LaunchSpec:
             pty=bool(raw["pty"]),
             cols=int(raw["cols"]),
             rows=int(raw["rows"]),
+            stdin=Stdin(raw["stdin"]),
             output=OutputFormat(raw["output"]),
             buffered=bool(raw["buffered"]),
             secrets=tuple(raw["secrets"]),

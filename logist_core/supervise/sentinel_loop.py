@@ -18,7 +18,7 @@ from logist_core.sentinel import Guard
 from logist_core.supervise.settle import SENTINEL_RESUME, SENTINEL_STOP
 from logist_core.types._json import JSON
 from logist_core.types.job import JobEvent, JobSpec, JobStatus
-from logist_core.types.launch import RuntimeHandle, Vitals
+from logist_core.types.launch import LaunchSpec, RuntimeHandle, Stdin, Vitals
 from logist_core.types.watch import Action, Level, Observation, Verdict
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 #: How often the sentinel looks, unless its own threshold is so short that it would come late.
 PERIOD_S = 5.0
 SHORTEST_PERIOD_S = 0.25
+LONGEST_PERIOD_S = 60.0
 #: So often at least within the policy's `stall_s`.
 LOOKS_PER_STALL = 4
 _FILE = "sentinel.json"
@@ -48,22 +49,33 @@ class Step:
 class SentinelLoop:
     """One attempt's sentinel. A job whose sentinel plugin is missing or broken runs on, unjudged, and says so."""
 
-    def __init__(self, plugins: Plugins, spec: JobSpec, directory: str, events: Sequence[JobEvent]) -> None:
-        """Go on from what is on disk in the attempt's `directory`."""
+    def __init__(
+        self, plugins: Plugins, spec: JobSpec, directory: str, before: str | None, events: Sequence[JobEvent]
+    ) -> None:
+        """Go on from what is on disk.
+
+        Args:
+            plugins: For the job's policy.
+            spec: The job.
+            directory: The attempt's.
+            before: Directory of the attempt that this one goes on from, whose memory it then inherits.
+            events: The job's journal.
+        """
         self._path = Path(directory) / _FILE
         self._guard: Guard | None = None
         self._last: tuple[Level, str] = (Level.ACTIVE, "")
         self._fault_told = False
         self._progress_seen = -1
+        self._planned_s: float | None = None
         self._fault: str | None = None
         self.due_s = 0.0
         self.period_s = PERIOD_S
-        self.interventions = sum(
-            1 for e in events if e.kind == "sentinel.acted" and e.data.get("action") not in (None, "none", "notify")
-        )
+        self.interventions = _interventions(events)
         try:
             sentinel = plugins.sentinel(spec)
             saved = read_json(self._path)
+            if saved is None and before is not None:
+                saved = read_json(Path(before) / _FILE)
         except PluginUnavailable as error:
             self._fault = error.message
             return
@@ -85,10 +97,12 @@ class SentinelLoop:
         wall: float,
         vitals: Vitals | None,
         status: JobStatus,
-        buffered: bool,
+        plan: LaunchSpec,
+        remedies: tuple[Action, ...],
     ) -> Step:
         """Look once; the next look is due at `due_s`, on the clock of `now_s`."""
-        self.due_s = now_s + self.period_s
+        period_s = self._planned_s
+        self._plan_next(now_s, self.period_s)
         self._progress_seen = observer.progress
         if self._guard is None:
             return self._tell_fault()
@@ -105,15 +119,23 @@ class SentinelLoop:
                 retries=observer.retries,
                 open_tools=observer.open_tools(now_s),
                 vitals=vitals,
-                buffered=buffered,
+                buffered=plan.buffered,
                 interventions=self.interventions,
                 cancelling=status.cancel is not None,
+                period_s=period_s,
+                remedies=remedies,
             )
         )
+        if verdict.look_again_s is not None:
+            self._plan_next(now_s, min(max(verdict.look_again_s, SHORTEST_PERIOD_S), LONGEST_PERIOD_S))
         if self._guard.fault is not None:
             self._fault = self._guard.fault
             return self._tell_fault()
         return self._carry_out(verdict, status)
+
+    def _plan_next(self, now_s: float, pause_s: float) -> None:
+        self._planned_s = pause_s
+        self.due_s = now_s + pause_s
 
     def save(self) -> None:
         """Put the policy's memory on disk; a cache in so far as losing it costs only lateness."""
@@ -161,6 +183,34 @@ class SentinelLoop:
                 events.append(("condition.raised", {"condition": _ENDING[verdict.action], "detail": detail}))
             act = _ACTS.get(verdict.action)
         return Step(tuple(events), act)
+
+
+def remedies_for(agent: Agent | None, runtime: Runtime, plan: LaunchSpec, status: JobStatus) -> tuple[Action, ...]:
+    """Return what could be carried out now, so that a policy asks for nothing that can't be done.
+
+    An interrupt is a remedy only where there is a terminal: elsewhere it ends the agent. A session that can't be
+    taken up makes a resume a fresh start, which would do the work twice.
+    """
+    remedies = [Action.NOTIFY, Action.STOP]
+    has_input = runtime.caps.stdin and (plan.pty or plan.stdin is Stdin.OPEN)
+    with contextlib.suppress(Exception):  # the plugin's own code
+        if has_input and agent is not None and agent.unstick() is not None:
+            remedies.append(Action.UNSTICK)
+    if plan.pty:
+        remedies.append(Action.INTERRUPT)
+    if status.session_id is not None:
+        remedies.append(Action.RESUME)
+    return tuple(remedies)
+
+
+def _interventions(events: Sequence[JobEvent]) -> int:
+    """Count the acts since a person last let the job go on."""
+    count = 0
+    for event in reversed(events):
+        if event.kind == "job.requeued":
+            break
+        count += event.kind == "sentinel.acted" and event.data.get("action") not in (None, "none", "notify")
+    return count
 
 
 def reason_of(verdict: Verdict) -> str:

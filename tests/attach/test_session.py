@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import select
@@ -69,14 +70,12 @@ def pipes():
     shown, stdout = os.pipe()
     yield typed, stdin, stdout, shown
     for fd in (typed, stdin, stdout, shown):
-        try:
+        with contextlib.suppress(OSError):
             os.close(fd)
-        except OSError:
-            pass
 
 
 def test_output_and_exit_without_a_terminal(pipes) -> None:
-    typed, stdin, stdout, shown = pipes
+    _, stdin, stdout, shown = pipes
     channel = Channel([OUTPUT], [EXIT])
     end = attach(lambda cols, rows: channel, stdin_fd=stdin, stdout_fd=stdout)
     assert (end.reason, end.exit.code) == ("exited", 3)
@@ -164,7 +163,7 @@ def test_a_slow_terminal_gets_everything(pipes) -> None:
 
 
 def test_a_terminal_that_is_gone_detaches(pipes) -> None:
-    _, stdin, stdout, shown = pipes
+    _, _, stdout, shown = pipes
     os.close(shown)
     os.close(stdout)
     master, slave = pty.openpty()

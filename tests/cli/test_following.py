@@ -56,6 +56,19 @@ def test_the_next_attempt_is_followed_after_the_rest_of_the_last(jobs: Any) -> N
     feed.close()
 
 
+def test_the_output_of_the_attempt_before_is_no_news_of_a_job_that_is_queued_again(jobs: Any) -> None:
+    job = jobs.ended(1)
+    jobs.log(job, b"old")
+    seen = jobs.store.events(job)[-1].seq
+    jobs.add(job, ("job.requeued", {"by": "me", "resume": False, "prompt": None}))
+    feed = JobFeed(jobs.store, job, after_seq=seen)
+    assert told(feed.poll()) == ["job.requeued"]
+    jobs.add(job, *jobs.start(2))
+    jobs.log(job, b"new", attempt=2)
+    assert told(feed.poll()) == ["attempt.starting", ("out", b"new"), "attempt.running"]
+    feed.close()
+
+
 def test_a_log_that_appears_later_is_read_from_its_beginning(jobs: Any) -> None:
     job = jobs.running()
     feed = JobFeed(jobs.store, job, after_seq=99)

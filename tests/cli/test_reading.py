@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -314,6 +315,15 @@ def test_a_job_that_ends_without_reaching_the_state_is_a_failure(jobs: Any, logi
     assert logist_here("wait", jobs.ended(), "--until", "running").code == 5
     assert logist_here("wait", jobs.ended(), "--until", "ended").code == 0
     assert logist_here("wait", jobs.ended(3), "--until", "failed").code == 0
+
+
+def test_a_state_that_comes_and_goes_while_we_wait_is_not_missed(jobs: Any, logist_here: Run) -> None:
+    job = jobs.make()
+    timer = threading.Timer(0.2, lambda: jobs.add(job, *jobs.start(), *jobs.end(7)))
+    timer.start()
+    ran = logist_here("wait", job, "--until", "running", "--timeout", "20s", "--json")
+    timer.join()
+    assert (ran.code, ran.json[0]["lifecycle"]) == (0, "running")
 
 
 def test_a_state_that_does_not_exist_is_refused(jobs: Any, logist_here: Run) -> None:

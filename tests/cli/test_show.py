@@ -116,13 +116,6 @@ def test_every_lifecycle_can_be_shown_and_has_a_style(lifecycle: Lifecycle) -> N
     assert show.lifecycle_style(lifecycle)
 
 
-def test_what_needs_a_person_is_held_or_asks() -> None:
-    assert show.needs_a_person(status(Lifecycle.HELD))
-    assert show.needs_a_person(status(activity=Activity(state="waiting_input")))
-    assert not show.needs_a_person(status(Lifecycle.SUCCEEDED, activity=Activity(state="waiting_input")))
-    assert not show.needs_a_person(status())
-
-
 @given(st.text(), st.booleans())
 def test_nothing_that_a_job_says_of_itself_reaches_the_terminal_raw(text: str, colour: bool) -> None:
     text += HOSTILE

@@ -36,13 +36,13 @@ def loaded(*args: str) -> list[str]:
 @pytest.mark.parametrize(
     ("args", "budget"),
     [
-        (("ls",), 46),
-        (("ls", "--json"), 42),
-        (("ls", "--state", "failed"), 50),
-        (("status",), 52),
-        (("status", "--json"), 50),
-        (("events",), 60),
-        (("logs",), 64),
+        (("ls",), 44),
+        (("ls", "--json"), 40),
+        (("ls", "--state", "failed"), 47),
+        (("status",), 49),
+        (("status", "--json"), 45),
+        (("events",), 48),
+        (("logs",), 50),
         (("--help",), 28),
     ],
 )

@@ -86,8 +86,8 @@ def test_recover_settles_a_job_that_ended_while_nobody_looked(logist: Logist) ->
     assert [r["after"] for r in before["jobs"]] == ["running"]
     logist("recover")
     status = logist.ended(job)
-    assert status["lifecycle"] == "lost"
-    assert status["exit"] is None
+    # Whoever reads /proc before init has reaped the agent sees how it ended; after that nobody can know.
+    assert (status["lifecycle"], status["exit"]) in [("failed", {"code": None, "signal": 9}), ("lost", None)]
 
 
 @pytest.mark.parametrize("command", ["stop", "kill"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -123,15 +124,16 @@ class Logist:
             if ids:
                 self("kill", *ids, code=None)
                 self("wait", *ids, "--timeout", "20s", code=None)
-            self("supervise", "--stop", code=None)
         left = self.processes()
-        try:
-            eventually(lambda: not self.processes(), within_s=8.0)
-            left = []
-        except AssertionError:
-            left = self.processes()
+        for _ in range(3):  # one that was just starting may take over from the one that was stopped
+            if left:
+                self("supervise", "--stop", code=None)
+                with contextlib.suppress(AssertionError):
+                    eventually(lambda: not self.processes(), within_s=5.0)
+                left = self.processes()
         for pid, _ in left:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         return left
 
 

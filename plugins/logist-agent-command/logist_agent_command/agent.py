@@ -65,6 +65,7 @@ class CommandAgent:
             pty=pty,
             cols=job.cols,
             rows=job.rows,
+            buffered=not self._settings["chatty"],
             stop=ladder,
         )
 

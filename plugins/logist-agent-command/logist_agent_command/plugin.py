@@ -17,6 +17,12 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
             choices=("null", "open"),
             project=True,
         ),
+        "chatty": Setting(
+            type="bool",
+            default=False,
+            help="The command is known to print as it works: its silence is then evidence of a hang, as an agent's is.",
+            project=True,
+        ),
         "stop": Setting(
             type="list",
             default=["TERM:10"],

@@ -25,7 +25,6 @@ import contextlib
 import ctypes
 import errno
 import fcntl
-import gc
 import json
 import os
 import select
@@ -615,13 +614,16 @@ def cgroup_pids(path: str | None) -> list[int]:
     return found
 
 
-def remove_cgroup(path: str | None) -> None:
-    """Remove a cgroup and those below it, as far as they are empty."""
-    if path is None:
-        return
-    for directory, _, _ in os.walk(path, topdown=False):
-        with contextlib.suppress(OSError):
-            os.rmdir(directory)
+def remove_cgroup(path: str | None, wait_s: float = 0.0) -> None:
+    """Remove a cgroup and those below it, as far as they are empty or become so within `wait_s` seconds."""
+    deadline = time.monotonic() + wait_s
+    while path is not None and os.path.isdir(path):
+        for directory, _, _ in os.walk(path, topdown=False):
+            with contextlib.suppress(OSError):
+                os.rmdir(directory)
+        if time.monotonic() >= deadline:
+            return
+        time.sleep(0.005)
 
 
 class Tree:
@@ -1017,12 +1019,38 @@ def start_attempt(config: dict[str, Any], stdin_data: bytes, control: socket.soc
         raise StartError("void", "the attempt's directory belongs to another attempt")
     if attempt.read("child.json") is not None:
         raise StartError("busy", "this attempt was started, or given up, before")
+    try:
+        guard, gate = prepare(attempt, stdin_data)
+    except OSError:
+        attempt.release()
+        raise
+    with contextlib.suppress(OSError):
+        os.write(gate, b"G")
+    os.close(gate)
+    assert attempt.exec_socket is not None
+    attempt.exec_socket.recv(1, socket.MSG_PEEK)  # the error, or the end of file by a successful exec
+    error = attempt.exec_error()
+    if error is None:
+        report(control, {"ok": True})
+        guard.run()
+    attempt.write("exit.json", exit_record(None, error, attempt.origin), durable=True)
+    # Whoever hears of the failure may remove the directory: so it hears of it when we have nothing left to do there.
+    wait_readable(attempt.leader_fd, None)
+    guard.finish(lambda: report(control, {"kind": "exec", "error": error}))
+
+
+def prepare(attempt: Attempt, stdin_data: bytes) -> tuple[Guard, int]:
+    """Do everything up to the opening of the gate; return the guard and the gate.
+
+    Raises:
+        StartError: `find` was quicker: it has settled that this attempt never runs.
+    """
     attempt.keeper_pid = os.getpid() if SYSTEM.become_subreaper(True) else None
     attempt.parent = True
     attempt.open_logs()
     attempt.listen()
     attempt.write_shim()
-    if config.get("cgroup", True):
+    if attempt.config.get("cgroup", True):
         attempt.cgroup = make_cgroup(cgroup_name(attempt.socket_path))
     gate = fork_child(attempt, stdin_data)
     guard = Guard(attempt)
@@ -1042,19 +1070,7 @@ def start_attempt(config: dict[str, Any], stdin_data: bytes, control: socket.soc
         os.close(gate)
         guard.abandon()
         raise StartError("void", "the start was given up before the program was executed")
-    with contextlib.suppress(OSError):
-        os.write(gate, b"G")
-    os.close(gate)
-    assert attempt.exec_socket is not None
-    attempt.exec_socket.recv(1, socket.MSG_PEEK)  # the error, or the end of file by a successful exec
-    error = attempt.exec_error()
-    if error is None:
-        report(control, {"ok": True})
-        guard.run()
-    attempt.write("exit.json", exit_record(None, error, attempt.origin), durable=True)
-    # Whoever hears of the failure may remove the directory: so it hears of it when we have nothing left to do there.
-    wait_readable(attempt.leader_fd, None)
-    guard.finish(lambda: report(control, {"kind": "exec", "error": error}))
+    return guard, gate
 
 
 def report(control: socket.socket, value: dict[str, Any]) -> None:
@@ -1224,7 +1240,6 @@ class Guard:
         if self.link is not None:
             self.link.close()
         self.link, theirs = socket.socketpair()
-        gc.freeze()  # what both have in common stays shared: no collection touches it any more
         pid = os.fork()
         if pid == 0:
             run_pump(attempt, theirs)
@@ -1246,10 +1261,12 @@ class Guard:
         self.start_pump()
 
     def abandon(self) -> None:
-        """End without a trace: the gate was never opened."""
-        self.attempt.release()
+        """End without a trace: the gate was closed unopened, and the child ends by that."""
         with contextlib.suppress(OSError):
             SYSTEM.signal(self.pump_fd, self.pump_pid, signal.SIGKILL)
+        os.waitpid(self.attempt.pid, 0)
+        os.waitpid(self.pump_pid, 0)
+        self.attempt.release()
 
     def run(self) -> NoReturn:
         """Guard the attempt to its end."""

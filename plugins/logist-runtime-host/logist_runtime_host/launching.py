@@ -160,7 +160,8 @@ def spawn(config: Mapping[str, Any], stdin_data: bytes, log_fd: int, timeout_s: 
         except ConnectionError:
             answer = b""  # it died
         finally:
-            process.wait()  # it forks at once: what we started is only the door
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(2.0)  # it forks at once: what we started is only the door
     finally:
         ours.close()
     return keeper.json_object(answer)
@@ -181,9 +182,13 @@ def remove_outside(files: AttemptFiles, nonce: str) -> None:
     """Remove what an attempt that nobody guards any more may have left: socket, cgroup, reserve."""
     with contextlib.suppress(OSError, LogistError):
         path = socket_path(nonce)
+        recorded = (files.read("shim.json") or {}).get("socket")
+        if isinstance(recorded, str) and os.path.basename(recorded) == os.path.basename(path):
+            path = recorded  # made under another XDG_RUNTIME_DIR
         root = keeper.cgroup_root()
         keeper.remove_cgroup((files.child(nonce) or {}).get("cgroup"))
-        keeper.remove_cgroup(os.path.join(root, keeper.cgroup_name(path)) if root else None)
+        # A child that waited at the gate may be just about to end.
+        keeper.remove_cgroup(os.path.join(root, keeper.cgroup_name(path)) if root else None, wait_s=0.5)
         os.unlink(path)
     with contextlib.suppress(OSError):
         os.unlink(".reserve", dir_fd=files.dir_fd)
