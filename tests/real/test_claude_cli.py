@@ -290,6 +290,9 @@ def test_a_session_that_was_killed_in_the_middle_of_a_tool_goes_on(desk: Desk) -
     permitted = Options(skip_permissions=True)
     first = desk.start("tool", desk.job("paint the fence"), options=permitted, command="touch started; sleep 60")
     eventually((desk.work / "started").exists, what="the tool")
+    # The program writes its conversation down a moment after the tool began; before that there is none to take up.
+    record = f".claude/projects/*/{first.launch.session_id}.jsonl"
+    eventually(lambda: any("tool_use" in p.read_text() for p in desk.home.glob(record)), what="the conversation")
     first.process.kill()
     killed = first.ended()
     assert killed.result is Result.FAILED
