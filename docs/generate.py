@@ -22,6 +22,7 @@ from typing import Any
 
 from logist_core import api, hookspecs
 from logist_core.config.schema import CORE_SETTINGS, SETTINGS_TABLES
+from logist_core.config.settings import settings_of
 from logist_core.errors import LogistError
 from logist_core.hookspecs import GROUPS, Setting
 from logist_core.jobs.transitions import FIELDS, Phase, rows
@@ -180,7 +181,7 @@ def plugin_settings() -> str:
     made = []
     for kind, table in SETTINGS_TABLES.items():
         for entry in registry.entries(kind):
-            settings = registry.record(kind, entry.name).settings
+            settings = settings_of(registry.record(kind, entry.name))
             if entry.dist in _SHIPPED and settings:
                 made += [f"### `[{table}.{entry.name}]`", _settings(settings)]
     return _join(made)
@@ -218,7 +219,7 @@ def _tree(module: ModuleType | None) -> ast.Module:
 
 
 def _named(tree: ast.Module, kind: type, name: str) -> Any:
-    return next(node for node in tree.body if isinstance(node, kind) and node.name == name)
+    return next(node for node in tree.body if isinstance(node, kind) and getattr(node, "name", None) == name)
 
 
 def _api_names(wanted: Callable[[Any], bool]) -> list[str]:

@@ -107,6 +107,21 @@ def test_a_page_names_no_machine_and_no_registry(page: Path) -> None:
     assert not re.search(r"pip install (?:-U |--upgrade )?[\"']?logist(?![-\w])", text)
 
 
+@pytest.mark.parametrize("page", pages.documentation(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_and_module_that_is_named_exists(page: Path) -> None:
+    named = set(re.findall(r"`([\w./-]+)`", pages.prose(page)))
+    paths = {name for name in named if re.match(r"(?:logist_core|plugins|tests|docs|\.ci)/[\w.]", name)}
+    layers = {path.name for path in (ROOT / "logist_core").iterdir() if path.is_dir()}
+    modules = {name for name in named if re.fullmatch(rf"(?:logist_core\.)?(?:{'|'.join(layers)})\.[a-z_.]+", name)}
+    wrong = [path for path in paths if not (ROOT / path).exists()]
+    for name in modules:
+        dotted = name.removeprefix("logist_core.").split(".")
+        path = ROOT / "logist_core" / Path(*dotted)
+        if not path.with_suffix(".py").exists() and not path.is_dir():
+            wrong.append(name)
+    assert not wrong
+
+
 # The API
 
 

@@ -157,7 +157,9 @@ def _judge_output(job: JobEvidence, attempt: AttemptEvidence) -> list[str]:
 def _judge_lifecycle(job: JobEvidence) -> list[str]:
     last, lifecycle = job.attempts[-1].status, job.status.lifecycle
     cancelled = _cancelled(job.events, last.number)
-    if last.state == "lost":
+    if _gave_up_in_the_queue(job.events):
+        right = {Lifecycle.CANCELLED}
+    elif last.state == "lost":
         right = {Lifecycle.LOST, Lifecycle.CANCELLED}
     elif last.state == "failed_to_start":
         right = {Lifecycle.FAILED_TO_START, Lifecycle.CANCELLED}
@@ -198,6 +200,12 @@ def _cancelled(events: Sequence[JobEvent], attempt: int) -> bool:
         elif event.kind == "job.cancel_requested":
             asked = True
     return asked and current >= attempt
+
+
+def _gave_up_in_the_queue(events: Sequence[JobEvent]) -> bool:
+    """Return whether the job was queued again after its last attempt, so that the attempt didn't decide its end."""
+    kinds = [event.kind for event in events if event.kind in ("attempt.starting", "job.requeued")]
+    return kinds[-1:] == ["job.requeued"]
 
 
 def _shown(kills: Sequence[Kill]) -> str:

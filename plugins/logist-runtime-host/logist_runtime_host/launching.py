@@ -113,8 +113,11 @@ def find(key: AttemptKey, directory: str, *, timeout_s: float) -> RuntimeHandle 
         void = {"schema": keeper.SCHEMA, "nonce": key.nonce, "void": True, "at": time.time(), **keeper.identity()}
         try:
             if keeper.write_record(files.dir_fd, "child.json", void, durable=True, replace=False):
-                if not files.is_held("shim.lock"):
+                # A living keeper tidies up itself. A dead one's lock may look held while its child is at its start.
+                guard = keeper.lock_file(files.dir_fd, "shim.lock", 0.5)
+                if guard is not None:
                     remove_outside(files, key.nonce)
+                    os.close(guard)
                 return None
         except OSError as error:
             raise RuntimeUnavailable(f"{directory}/child.json: {error.strerror}") from error

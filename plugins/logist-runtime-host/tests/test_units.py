@@ -56,6 +56,13 @@ def test_a_restored_screen_never_asks_the_terminal_anything(noise: bytes, cut: b
     assert b"text" in shown
 
 
+def test_questions_nested_in_one_another_are_all_taken_out() -> None:
+    nested = b"\x1b[6n"
+    for _ in range(200):
+        nested = b"\x1b" + nested + b"[6n"
+    assert b"\x1b[6n" not in screen.defuse(nested)
+
+
 @given(st.binary(max_size=500))
 def test_plain_text_holds_no_escape_but_colours(data: bytes) -> None:
     import re

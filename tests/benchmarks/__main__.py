@@ -1,0 +1,51 @@
+"""Prints every table and writes JSON; says what could not be measured and why. Exit code 0 unless something is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.measures import MEASURES
+from benchmarks.report import Table, render
+from benchmarks.scale import FULL, SMALL, THOUSAND
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python tests/benchmarks", description=__doc__)
+    parser.add_argument("--small", action="store_true", help="tiny sizes: for correctness, not for figures")
+    parser.add_argument("--thousand", action="store_true", help="idle and re-attached jobs up to 1,000 (needs ~6 GB)")
+    parser.add_argument("--only", action="append", choices=list(MEASURES), help="one measure; repeatable")
+    parser.add_argument("--json", type=Path, help="write the figures here as well")
+    options = parser.parse_args(arguments)
+    scale = SMALL if options.small else THOUSAND if options.thousand else FULL
+    machine = {
+        "python": platform.python_version(),
+        "kernel": platform.release(),
+        "cores": os.cpu_count(),
+        "load_at_start": os.getloadavg(),
+    }
+    print("machine:", ", ".join(f"{name} {value}" for name, value in machine.items()), flush=True)
+    tables: list[Table] = []
+    for name in options.only or MEASURES:
+        began = time.monotonic()
+        found = MEASURES[name](scale)
+        tables += found
+        for table in found:
+            print("\n" + render(table), flush=True)
+        load = "/".join(f"{value:.1f}" for value in os.getloadavg())
+        print(f"({name}: {time.monotonic() - began:.0f} s; load {load})", flush=True)
+    if options.json is not None:
+        record = {"schema": 1, "machine": machine, "scale": scale.name, "tables": [t.to_json() for t in tables]}
+        options.json.write_text(json.dumps(record, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,19 @@
+"""The measures: each a function from a scale to tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from benchmarks.measures import capture, idle, latency, listing, recovery, syncs, throughput
+from benchmarks.report import Table
+from benchmarks.scale import Scale
+
+MEASURES: dict[str, Callable[[Scale], list[Table]]] = {
+    "latency": latency.measure,
+    "throughput": throughput.measure,
+    "idle": idle.measure,
+    "capture": capture.measure,
+    "listing": listing.measure,
+    "recovery": recovery.measure,
+    "syncs": syncs.measure,
+}
