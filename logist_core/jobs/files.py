@@ -100,6 +100,25 @@ def open_append(path: str) -> int:
     return fd
 
 
+def open_or_create_append(path: str) -> int:
+    """Open a regular file for appending, and make it (0600) where there is none.
+
+    Raises:
+        CorruptRecord: Something that isn't a regular file stands at that name.
+        LogistError: It can't be opened.
+    """
+    try:
+        fd = os.open(path, _APPEND | os.O_CREAT, FILE_MODE)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise not_regular(path) from error
+        raise failed("open", path, error) from error
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise not_regular(path)
+    return fd
+
+
 def write_all(fd: int, data: bytes) -> None:
     """Write all of `data`; a write may be short when a disk fills or a signal comes."""
     view = memoryview(data)

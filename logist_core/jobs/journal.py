@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from logist_core.errors import CorruptRecord, LogistError, NewerVersion
+from logist_core.errors import CorruptRecord, Locked, LogistError, NewerVersion
 from logist_core.jobs import files
 from logist_core.jobs.checksum import seal, unseal
 from logist_core.platform import sync_data
@@ -232,12 +232,13 @@ def append(path: str, events: Sequence[JobEvent], *, good_bytes: int) -> int:
     it, they are kept in `<path>.torn`, for they may tell somebody what happened.
 
     Raises:
+        Locked: Another process has appended since `good_bytes` was read: the lock's file was removed under us.
         LogistError: It failed; the journal is as it was (or has a torn tail, which doesn't count).
     """
     fd = -1
     try:
         fd = files.open_append(path)
-        _cut_torn_tail(fd, path, good_bytes)
+        _cut_torn_tail(fd, path, good_bytes, events[0].seq - 1)
         data = encode_group(events)
         try:
             files.write_all(fd, data)
@@ -255,13 +256,16 @@ def append(path: str, events: Sequence[JobEvent], *, good_bytes: int) -> int:
             os.close(fd)
 
 
-def _cut_torn_tail(fd: int, path: str, good_bytes: int) -> None:
+def _cut_torn_tail(fd: int, path: str, good_bytes: int, after_seq: int) -> None:
     size = os.fstat(fd).st_size
     if size < good_bytes:
         raise CorruptRecord(f"{path} has lost its end: {size} bytes where {good_bytes} were written")
     if size == good_bytes:
         return
     tail = os.pread(fd, size - good_bytes, good_bytes)
+    if scan(tail, path, after_seq=after_seq, offset=good_bytes).events:
+        # Whole groups: no kill leaves those. Somebody holds a lock of that name as well, whose file was removed.
+        raise Locked(f"{path} was written by another process meanwhile", hint="try again in a moment")
     if b"\n" in tail:
         files.append_bytes(f"{path}.torn", tail)
     os.ftruncate(fd, good_bytes)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from logist_core.errors import LogistError
+from logist_core.jobs import files
 from logist_core.supervise import singleton
 from logist_core.supervise.environment import supervisor_environment
 
@@ -67,8 +68,7 @@ def ensure_supervisor(home: Home, *, wait_s: float = 10.0) -> None:
 
 def _start(home: Home, wait_s: float) -> bytes:
     """Start a supervisor and return its first word, or b"" where it said none in time."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-    log_fd = os.open(home.path / "supervisor.log", flags, 0o600)
+    log_fd = files.open_or_create_append(str(home.path / "supervisor.log"))
     try:
         process = subprocess.Popen(
             supervisor_command(home.path),

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import logist_core
 from logist_core import platform
 from logist_core.errors import LogistError
+from logist_core.jobs.ids import is_id
 from logist_core.supervise import singleton
 from logist_core.supervise.admit import admit
 from logist_core.supervise.attempt import AttemptWatch, Surroundings
@@ -51,6 +52,8 @@ IDLE_S = 60.0
 #: Jobs whose attempts are taken stock of at the same time.
 STOCK_TAKING_WIDTH = 16
 #: Launching blocks a thread for a plan and a start; the rest of the machine has work to do too.
+#: Pokes taken in before anything else is looked at.
+POKES_AT_ONCE = 256
 LAUNCH_WIDTH = 8
 #: A job that fails in our hands (its files can't be read, say) is tried again, ever less often.
 LONGEST_BENCH_S = 60.0
@@ -200,11 +203,16 @@ class Supervisor:
         self._wake.set()
 
     def _hear(self, sock: socket.socket) -> None:
-        """Take in pokes: a job's id, or nothing for a look at everything."""
+        """Take in pokes: a job's id, or nothing for a look at everything; anything else says nothing.
+
+        A bounded number at once: whoever floods the socket must not keep us from our work.
+        """
         with contextlib.suppress(BlockingIOError):
-            while True:
-                self._stale.add(sock.recv(128).decode("ascii", "replace"))
-                self._wake.set()
+            for _ in range(POKES_AT_ONCE):
+                text = sock.recv(128).decode("ascii", "replace")
+                if not text or is_id(text):
+                    self._stale.add(text)
+                    self._wake.set()
 
     # What to do
 

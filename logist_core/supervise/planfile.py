@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from logist_core.errors import CorruptRecord
+from logist_core.jobs.files import read_bytes
 from logist_core.types._json import JSON
 from logist_core.types.launch import LaunchSpec, OutputFormat, Stdin, StopLadder, StopStep
 
@@ -50,11 +51,15 @@ def load_plan(directory: str) -> LaunchSpec:
     An attempt without one (it was lost with the disk's cache in a power cut) gets the plainest plan there is.
 
     Raises:
-        CorruptRecord: The file isn't what `save_plan` writes.
+        CorruptRecord: The file isn't what `save_plan` writes, or no regular file.
+        LogistError: It can't be read.
     """
     path = os.path.join(directory, _NAME)
+    data = read_bytes(path)
+    if data is None:
+        return PLAINEST
     try:
-        raw: JSON = json.loads(Path(path).read_bytes())
+        raw: JSON = json.loads(data)
         return LaunchSpec(
             argv=tuple(raw["argv"]),
             cwd=raw["cwd"],
@@ -77,7 +82,5 @@ def load_plan(directory: str) -> LaunchSpec:
             ),
             session_id=raw["session_id"],
         )
-    except FileNotFoundError:
-        return PLAINEST
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise CorruptRecord(f"{path} is not a plan: {error}") from error

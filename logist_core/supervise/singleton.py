@@ -9,10 +9,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from logist_core.errors import LogistError
+from logist_core.jobs import files
 from logist_core.types._json import JSON
 
 _LOCK = "supervisor.lock"
@@ -29,7 +32,7 @@ def acquire(home: Path, *, patience_s: float = 2.0) -> int | None:
 
     A prober holds the lock, shared, for microseconds: that is why one refusal isn't an answer.
     """
-    fd = os.open(lock_path(home), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    fd = _open(home, os.O_CREAT)
     deadline = time.monotonic() + patience_s
     while True:
         try:
@@ -46,7 +49,7 @@ def acquire(home: Path, *, patience_s: float = 2.0) -> int | None:
 def is_held(home: Path) -> bool:
     """Whether a supervisor lives."""
     try:
-        fd = os.open(lock_path(home), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = _open(home)
     except FileNotFoundError:
         return False
     try:
@@ -57,6 +60,21 @@ def is_held(home: Path) -> bool:
         return False
     finally:
         os.close(fd)
+
+
+def _open(home: Path, create: int = 0) -> int:
+    """Open the lock; what is planted in its place is refused. Raises FileNotFoundError unless it is created."""
+    path = lock_path(home)
+    try:
+        fd = os.open(path, os.O_RDWR | create | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, files.FILE_MODE)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise files.failed("lock", str(path), error) from error
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise files.not_regular(str(path))
+    return fd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,9 +111,12 @@ def write_record(home: Path, record: SupervisorRecord) -> None:
 def read_record(home: Path) -> SupervisorRecord | None:
     """Return the last supervisor's record, or None; whether it still lives is `is_held`'s to say."""
     try:
-        raw: JSON = json.loads((home / _RECORD).read_bytes())
+        data = files.read_bytes(str(home / _RECORD))
+        if data is None:
+            return None
+        raw: JSON = json.loads(data)
         return SupervisorRecord(**{name: raw[name] for name in SupervisorRecord.__slots__})
-    except (OSError, ValueError, KeyError, TypeError):
+    except (LogistError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from benchmarks.measures import MEASURES
 from benchmarks.report import Table, render
 from benchmarks.scale import SMALL

@@ -15,6 +15,7 @@ from logist_core.types.job import JobSpec
 POLITE_CODE = 3
 #: `end ATTEMPT CODE TIME` comes before the exit itself, so it is there for every exit that wasn't a signal.
 SCRIPT = r"""
+exec 2>/dev/null  # a shell says there that its child was terminated
 side=$1 code=$2 lines=$3 pause=$4 manner=$5
 echo "start $LOGIST_ATTEMPT $$" >>"$side"
 finish() { trap '' TERM; echo "end $LOGIST_ATTEMPT $1 $(date +%s)" >>"$side"; exit "$1"; }

@@ -147,8 +147,9 @@ class Lab:
                     found.append(f"{attempt.directory.name}: guard or pump {process.pid}")
             if os.path.exists(socket_path(attempt.key.nonce)):
                 found.append(f"{attempt.directory.name}: its socket")
-            cgroup = attempt.record("child.json").get("cgroup")
-            if cgroup and os.path.exists(cgroup):
+            name = keeper.cgroup_name(socket_path(attempt.key.nonce))
+            cgroup = attempt.record("child.json").get("cgroup") or os.path.join(keeper.cgroup_root() or "/none", name)
+            if os.path.exists(cgroup):
                 found.append(f"{attempt.directory.name}: its cgroup")
         found += [f"zombie {pid}" for pid in keeper.SYSTEM.children(os.getpid()) if is_zombie(pid)]
         return found

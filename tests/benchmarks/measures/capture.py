@@ -8,11 +8,12 @@ import subprocess
 import time
 from pathlib import Path
 
+from support.waiting import eventually
+
 from benchmarks.ground import Ground
 from benchmarks.peers import HOW, Tmux
 from benchmarks.report import Table
 from benchmarks.scale import Scale
-from support.waiting import eventually
 
 _LINE = b'{"type":"assistant","message":{"text":"reading src/module.py"},"n":%06d}\n'
 

@@ -11,7 +11,6 @@ from benchmarks.ground import Ground
 from benchmarks.peers import python
 from benchmarks.report import Table, median_and_worst
 from benchmarks.scale import Scale
-
 from logist_core.jobs.ids import new_id
 from logist_core.types.job import JobSpec
 

@@ -7,12 +7,12 @@ import os
 import time
 from pathlib import Path
 
-from benchmarks.ground import Ground
-from benchmarks.report import Table, median_and_worst
-from benchmarks.scale import Scale
 from support.logist import kill
 from support.waiting import eventually
 
+from benchmarks.ground import Ground
+from benchmarks.report import Table, median_and_worst
+from benchmarks.scale import Scale
 from logist_core.testing.soak import processes
 
 

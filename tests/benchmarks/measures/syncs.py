@@ -7,11 +7,12 @@ import shutil
 import subprocess
 from collections import Counter
 
+from support.waiting import eventually
+
 from benchmarks.ground import Ground
 from benchmarks.peers import program
 from benchmarks.report import Table
 from benchmarks.scale import Scale
-from support.waiting import eventually
 
 _CALL = re.compile(r"(fsync|fdatasync|syncfs|sync_file_range)\(\d+<([^>]*)>")
 
