@@ -135,7 +135,7 @@ def _home(app: App) -> Check:
             detail=f"{home.path}: {len(problems)} of {count + len(problems)} jobs can't be read: {problem.message}",
             hint=f"logist rm --force {job_id}",
         )
-    return Check(name="home", state=State.OK, detail=f"{home.path}, {count} jobs")
+    return Check(name="home", state=State.OK, detail=f"{home.path}, {count} job{'' if count == 1 else 's'}")
 
 
 def _space(app: App) -> Check:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from logist_core.types.job import JobEvent
 
 
+#: Of use to programs, which read `--json`; to a person they only hide the rest of the line.
+_FOR_PROGRAMS = frozenset({"handle", "nonce", "awake_s"})
+
+
 @click.command("events")
 @last_job_argument
 @click.option("-f", "--follow", is_flag=True, help="Go on until the job ends.")
@@ -48,7 +52,11 @@ def _print(event: JobEvent, as_json: bool) -> None:
 
         output.line(json.dumps({"schema": 1, **plain(event)}))
         return
-    data = ", ".join(f"{key}={_value(value)}" for key, value in event.data.items() if value not in (None, "", [], {}))
+    data = ", ".join(
+        f"{key}={_value(value)}"
+        for key, value in event.data.items()
+        if value not in (None, "", [], {}) and key not in _FOR_PROGRAMS
+    )
     colour = output.wants_colour(sys.stdout)
     head = output.paint(f"{clock(event.at)} {event.seq:>4}", "dim", on=colour)
     writer = output.paint(one_line(event.writer, 40), "dim", on=colour)

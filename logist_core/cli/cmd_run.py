@@ -97,13 +97,15 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     Ctrl-C asks the job to stop, a second one kills it; Ctrl-Q or Ctrl-B d leave it running. Closing the terminal
     leaves it running, too.
     """
-    from logist_core.cli.output import line
+    from logist_core.cli.output import line, note
     from logist_core.supervise.submit import submit
 
     app: App = ctx.obj
     request = _request(options, ctx.meta.get(_RAW, ()))
     home = app.make_home()
     job_id = submit(app.store, app.registry, app.config, request).id
+    for warning in app.config.warnings:
+        note(warning, "yellow")
     if options["detach"] and not options["as_json"]:
         line(job_id)
     _say_chosen(app, options["agent"])

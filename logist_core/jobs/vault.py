@@ -17,7 +17,9 @@ from pathlib import Path
 
 from logist_core.errors import LogistError
 from logist_core.jobs import atomic, files
+from logist_core.types._json import JSON
 
+_PREFIX = "env-"
 #: A value without a job may belong to one that is being made; after so many seconds it surely doesn't.
 _ORPHAN_AGE_S = 3600.0
 
@@ -33,7 +35,8 @@ class Vault:
     def __init__(self, home: str, directory: Path | None) -> None:
         """Touch nothing yet."""
         self._directory = None if directory is None else os.fspath(directory)
-        self._prefix = "env-" + hashlib.sha256(os.fsencode(home)).hexdigest()[:16] + "-"
+        self._home = home
+        self._prefix = _PREFIX + hashlib.sha256(os.fsencode(home)).hexdigest()[:16] + "-"
 
     def _path(self, job_id: str) -> str | None:
         return None if self._directory is None else os.path.join(self._directory, self._prefix + job_id)
@@ -47,19 +50,13 @@ class Vault:
         path = self._path(job_id)
         if path is None:
             return False
-        atomic.write_json(path, dict(environment), durable=False)
+        atomic.write_json(path, {"home": self._home, "environment": dict(environment)}, durable=False)
         return True
 
     def load(self, job_id: str) -> dict[str, str] | None:
         """Return the environment; None: none is kept (any more), or what is kept can't be used."""
         path = self._path(job_id)
-        if path is None:
-            return None
-        try:
-            data = files.read_bytes(path)
-            kept = None if data is None else json.loads(data)
-        except (LogistError, ValueError):
-            return None
+        kept = None if path is None else _read(path).get("environment")
         if not isinstance(kept, dict) or not all(isinstance(value, str) for value in kept.values()):
             return None
         return kept
@@ -72,14 +69,29 @@ class Vault:
                 os.unlink(path)
 
     def sweep(self, living: Container[str]) -> None:
-        """Forget the environments of jobs of this home that are not among `living` (any more)."""
+        """Forget the environments of jobs of this home that aren't among `living`, and those of homes that are gone."""
         if self._directory is None:
             return
         with suppress(OSError), os.scandir(self._directory) as entries:
             for entry in entries:
-                name = entry.name.removeprefix(self._prefix)
-                if name == entry.name or name in living:
-                    continue
                 with suppress(OSError):
-                    if time.time() - entry.stat(follow_symlinks=False).st_mtime > _ORPHAN_AGE_S:
+                    if entry.name.startswith(_PREFIX) and self._is_orphan(entry, living):
                         os.unlink(entry.path)
+
+    def _is_orphan(self, entry: os.DirEntry[str], living: Container[str]) -> bool:
+        if time.time() - entry.stat(follow_symlinks=False).st_mtime <= _ORPHAN_AGE_S:
+            return False
+        if entry.name.startswith(self._prefix):
+            return entry.name.removeprefix(self._prefix) not in living
+        home = _read(entry.path).get("home")
+        return isinstance(home, str) and not os.path.isdir(home)
+
+
+def _read(path: str) -> dict[str, JSON]:
+    """Return what a file of the vault holds; nothing where it can't be used."""
+    try:
+        data = files.read_bytes(path)
+        kept = None if data is None else json.loads(data)
+    except (LogistError, ValueError):
+        return {}
+    return kept if isinstance(kept, dict) else {}

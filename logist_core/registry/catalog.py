@@ -79,6 +79,10 @@ class Registry:
             cls._shared = cls()
         return cls._shared
 
+    def rediscovered(self) -> Registry:
+        """Return a registry that sees what was installed since this one looked."""
+        return type(self).discover(refresh=True)
+
     def entries(self, kind: str | None = None) -> list[Entry]:
         """Return what is installed, sorted by kind, name and distribution, from metadata alone.
 

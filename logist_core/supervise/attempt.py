@@ -206,6 +206,8 @@ class AttemptWatch:
         if not self._probe_now and self._now_s() < self._probe_at:
             return None
         self._probe_now = False
+        if self._watch is None and self._runtime.caps.watch:
+            await self._open_watch()  # first: what happens after the probe must find somebody watching
         try:
             probe = await self._around.caller.run(
                 f"runtime {self._spec.runtime}: probe", CALL_S, self._runtime.probe, self._handle
@@ -214,8 +216,6 @@ class AttemptWatch:
             probe = Probe(state=ProbeState.UNKNOWN, conditions=("unresponsive",), detail=f"probe: {error}")
         if probe.state in (ProbeState.EXITED, ProbeState.GONE):
             return probe
-        if self._watch is None and probe.state is ProbeState.RUNNING and self._runtime.caps.watch:
-            await self._open_watch()
         self._probe_at = self._now_s() + (PROBE_UNWATCHED_S if self._watch is None else PROBE_WATCHED_S)
         conditions = dict.fromkeys(probe.conditions, probe.detail)
         if PROBED & set(self._status.conditions) != set(conditions):

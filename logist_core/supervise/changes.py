@@ -71,7 +71,8 @@ class Changes:
                 del self._subscribers[directory]
                 watch = self._watches.pop(directory, None)
                 if watch is not None:
-                    with contextlib.suppress(OSError):  # the directory is gone, and its watch with it
+                    # The directory is gone, and its watch with it; or we have stopped listening altogether.
+                    with contextlib.suppress(OSError, ValueError):
                         self._inotify.rm_watch(watch)  # type: ignore[union-attr]
 
         return unsubscribe

@@ -16,6 +16,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,9 +53,9 @@ IDLE_S = 60.0
 #: Jobs whose attempts are taken stock of at the same time.
 STOCK_TAKING_WIDTH = 16
 #: Launching blocks a thread for a plan and a start; the rest of the machine has work to do too.
+LAUNCH_WIDTH = 8
 #: Pokes taken in before anything else is looked at.
 POKES_AT_ONCE = 256
-LAUNCH_WIDTH = 8
 #: A job that fails in our hands (its files can't be read, say) is tried again, ever less often.
 LONGEST_BENCH_S = 60.0
 _NEEDS_NOBODY = frozenset({Lifecycle.HELD})
@@ -73,6 +74,7 @@ class Supervisor:
         idle_s: float | None,
         ready: Callable[[], None] = lambda: None,
         clocks: Clocks | None = None,
+        replaced: Callable[[], bool] = lambda: False,
     ) -> None:
         """Supervise `home`.
 
@@ -84,10 +86,12 @@ class Supervisor:
             idle_s: Leave after so many seconds without work; None: stay.
             ready: Called when stock has been taken and pokes are heard.
             clocks: For tests.
+            replaced: Says that another supervisor serves this home now: this one leaves to it.
         """
         self._home, self._store, self._registry = home, store, registry
         self._max_jobs, self._idle_s, self._ready = max_jobs, idle_s, ready
         self._clocks = clocks or Clocks()
+        self._replaced = replaced
         self._plugins = Plugins(registry)
         self._caller = Caller()
         self._jobs: dict[str, JobStatus] = {}  # those that have not ended
@@ -133,9 +137,10 @@ class Supervisor:
                     await self._stop_watching()
             finally:
                 loop.remove_reader(sock.fileno())
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(sock.getsockname())
-                singleton.remove_record(self._home.path)
+                if not self._replaced():  # else they are the other's
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(sock.getsockname())
+                    singleton.remove_record(self._home.path)
                 self._hooks.close()
                 self._caller.close()
 
@@ -220,6 +225,10 @@ class Supervisor:
         sweep_at = time.monotonic() + SWEEP_S
         busy_at = time.monotonic()
         while not self.leaving:
+            if self._replaced():
+                log.warning("the lock's file was removed, and another supervisor has taken over")
+                self.leave()
+                break
             self._wake.clear()
             if time.monotonic() >= sweep_at:
                 self._stale.add("")
@@ -384,6 +393,7 @@ def run(home: Home, *, max_jobs: int | None, on_demand: bool, idle_s: float = ID
             max_jobs=max_jobs or default_max_jobs(),
             idle_s=idle_s if on_demand else None,
             ready=(lambda: _say(READY)) if on_demand else (lambda: None),
+            replaced=partial(singleton.is_replaced, home.path, lock),
         )
         try:
             asyncio.run(_until_told(supervisor))

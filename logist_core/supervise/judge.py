@@ -29,6 +29,7 @@ class Circumstances:
         cancelled_by: Who asked.
         timed_out: The time limit had run out.
         sentinel: (action, reason) of the sentinel's last act that ends attempts: `stop` or `resume`.
+        lost: Why a lost attempt is lost, in the runtime's words.
         continuations: How many attempts in a row ended by asking for another one.
     """
 
@@ -36,6 +37,7 @@ class Circumstances:
     cancelled_by: str | None = None
     timed_out: bool = False
     sentinel: tuple[str, str] | None = None
+    lost: str | None = None
     continuations: int = 0
 
 
@@ -66,7 +68,7 @@ def judge(exit: ExitStatus | None, outcome: Outcome | None, why: Circumstances, 
     if why.timed_out:
         return _finish(Lifecycle.TIMED_OUT, "timed_out", f"the time limit ran out; {how}")
     if exit is None:
-        return _finish(Lifecycle.LOST, "lost", how)
+        return _finish(Lifecycle.LOST, "lost", why.lost or how)
     if why.sentinel is not None:
         action, reason = why.sentinel
         if action == "resume" and why.continuations < MOST_CONTINUATIONS:

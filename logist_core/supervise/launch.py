@@ -20,10 +20,11 @@ from logist_core.supervise.judge import backoff_s
 from logist_core.supervise.planfile import save_plan
 from logist_core.types._json import plain
 from logist_core.types.job import JobSpec, JobStatus, Lifecycle
-from logist_core.types.launch import AttemptKey, LaunchSpec, Probe, Respawn, RuntimeHandle, StartContext
+from logist_core.types.launch import AttemptKey, LaunchSpec, Probe, Respawn, RuntimeHandle, StartContext, Stdin
 
 if TYPE_CHECKING:
     from logist_core.jobs.store import JobStore
+    from logist_core.protocols import Runtime
     from logist_core.supervise.plugins import Plugins
 
 WRITER = "supervisor"
@@ -62,6 +63,7 @@ def launch(store: JobStore, plugins: Plugins, job_id: str, respawn: Respawn | No
             plugins, store, spec, status, AgentContext(environment=inherited, directory=directory, attempt=key.attempt)
         )
         runtime = plugins.runtime(spec)
+        _check_abilities(runtime, spec, planned.launch)
         save_plan(directory, planned.launch)
     except NoEnvironment as error:
         with store.transaction(job_id, WRITER) as tx:
@@ -152,6 +154,14 @@ def _plan(plugins: Plugins, store: JobStore, spec: JobSpec, status: JobStatus, c
         raise
     except Exception as error:
         raise LaunchError(f"the agent plugin {spec.agent} failed to plan: {type(error).__name__}: {error}") from error
+
+
+def _check_abilities(runtime: Runtime, spec: JobSpec, launch: LaunchSpec) -> None:
+    """Refuse a plan that the runtime can't carry out, now or later: waiting wouldn't help."""
+    if launch.pty and not runtime.caps.pty:
+        raise LaunchError(f"the runtime {spec.runtime} gives no terminal", hint="--no-pty, or another runtime")
+    if launch.stdin is Stdin.OPEN and not launch.pty and not runtime.caps.stdin:
+        raise LaunchError(f"the runtime {spec.runtime} can't pass on input", hint="another runtime")
 
 
 def _never_ran(store: JobStore, spec: JobSpec, key: AttemptKey, error: str) -> JobStatus:

@@ -73,8 +73,17 @@ class Plugins:
         key = (kind, name, json.dumps(dict(settings), sort_keys=True))
         with self._lock:
             if key not in self._made:
-                self._made[key] = self.registry.create(kind, name, settings)
+                self._made[key] = self._create(kind, name, settings)
             return self._made[key]
+
+    def _create(self, kind: str, name: str, settings: Mapping[str, JSON]) -> object:
+        try:
+            return self.registry.create(kind, name, settings)
+        except PluginUnavailable:
+            # It may have been installed since this process looked: a supervisor lives longer than an afternoon.
+            self.registry = self.registry.rediscovered()
+            self._dictionary = None
+            return self.registry.create(kind, name, settings)
 
 
 class Caller:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from logist_core.errors import CorruptRecord, PluginUnavailable
+from logist_core.errors import LogistError, PluginUnavailable
 from logist_core.supervise.launch import record_running
 from logist_core.supervise.planfile import PLAINEST, load_plan
 from logist_core.supervise.settle import settle
@@ -151,11 +151,11 @@ def open_observer(store: JobStore, plugins: Plugins, spec: JobSpec, status: JobS
         return None
     try:
         plan = load_plan(str(directory))
-    except CorruptRecord:
+    except LogistError:
         plan = PLAINEST
     try:
         checkpoint = read_json(directory / OBSERVER_FILE)
-    except CorruptRecord:
+    except LogistError:
         checkpoint = None  # a cache: what it held is read again from the logs
     return Observer(
         str(directory),

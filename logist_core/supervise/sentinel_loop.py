@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from logist_core.errors import CorruptRecord, PluginUnavailable
+from logist_core.errors import LogistError, PluginUnavailable
 from logist_core.jobs.atomic import read_json, write_json
 from logist_core.sentinel import Guard
 from logist_core.supervise.settle import SENTINEL_RESUME, SENTINEL_STOP
@@ -79,7 +79,7 @@ class SentinelLoop:
         except PluginUnavailable as error:
             self._fault = error.message
             return
-        except CorruptRecord:
+        except LogistError:
             saved = None  # it starts to remember anew
         self._guard = Guard(sentinel, saved.get("state") if isinstance(saved, dict) else None)
         with contextlib.suppress(Exception):  # settings() is the plugin's; without it the usual period will do

@@ -64,7 +64,7 @@ def settle(
         status = tx.status
         if status.lifecycle not in (Lifecycle.STARTING, Lifecycle.RUNNING):
             return Settled(status)
-        why = _circumstances(status, store.events(spec.id))
+        why = _circumstances(status, store.events(spec.id), probe)
         _append_end(tx, status.attempt, exit, probe)
         _append_findings(tx, observer, now)
         for condition in sorted(_INTENTS & set(tx.status.conditions)):
@@ -117,7 +117,7 @@ def _outcome(
     return outcome, None
 
 
-def _circumstances(status: JobStatus, events: Sequence[JobEvent]) -> Circumstances:
+def _circumstances(status: JobStatus, events: Sequence[JobEvent], probe: Probe) -> Circumstances:
     """Read from the journal what was decided about the current attempt, newest first."""
     cancelled_by: str | None = None
     intent: tuple[str, str] | None = None
@@ -142,6 +142,7 @@ def _circumstances(status: JobStatus, events: Sequence[JobEvent]) -> Circumstanc
         cancelled_by=cancelled_by if status.cancel is not None else None,
         timed_out=TIMING_OUT in status.conditions,
         sentinel=intent,
+        lost=probe.detail or None,
         continuations=continuations,
     )
 

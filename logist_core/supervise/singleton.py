@@ -46,6 +46,16 @@ def acquire(home: Path, *, patience_s: float = 2.0) -> int | None:
             return fd
 
 
+def is_replaced(home: Path, fd: int) -> bool:
+    """Say whether somebody removed the file of the lock that we hold as `fd`, and another supervisor made it anew."""
+    try:
+        found = os.lstat(lock_path(home))
+    except OSError:
+        return False
+    ours = os.fstat(fd)
+    return (found.st_dev, found.st_ino) != (ours.st_dev, ours.st_ino)
+
+
 def is_held(home: Path) -> bool:
     """Whether a supervisor lives."""
     try:

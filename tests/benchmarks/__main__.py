@@ -1,4 +1,4 @@
-"""Prints every table and writes JSON; says what could not be measured and why. Exit code 0 unless something is wrong."""
+"""Prints every table, and what could not be measured and why. Exit code 0 unless something measured is wrong."""
 
 from __future__ import annotations
 

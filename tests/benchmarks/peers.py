@@ -71,11 +71,16 @@ class Tmux(Peer):
     def argv(self, script: str) -> list[str]:
         return [*self._tmux(), "new-session", "-d", script]
 
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        # Otherwise the server leaves with the last session, and the next command may meet it half gone.
+        (self.root / "conf").write_text("set -g exit-empty off\n")
+
     def _tmux(self) -> list[str]:
-        return [str(program("tmux")), "-f", "/dev/null", "-S", str(self.root / "socket")]
+        return [str(program("tmux")), "-f", str(self.root / "conf"), "-S", str(self.root / "socket")]
 
     def stop(self) -> None:
-        with contextlib.suppress(AssertionError):  # it ends with its last session
+        if self.count:
             self.call(*self._tmux(), "kill-server")
 
 

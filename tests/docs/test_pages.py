@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from support.pages import ROOT, agrees, anchors, blocks, commands
+from support.pages import ROOT, agrees, anchors, blocks, commands, runs_here
 
 pytestmark = pytest.mark.fast
 
@@ -60,6 +63,21 @@ def test_blocks_know_their_marks_and_commands_their_output(tmp_path: Path) -> No
     assert (file.language, file.title, file.text, file.line) == ("python", "x/y.py", "pass\n", 3)
     assert (console.words, console.title) == (("any-order",), None)
     assert commands(console) == [("one", "out\nmore\n"), ("two", "")]
+
+
+@pytest.mark.parametrize(
+    ("release", "runs"), [("6.15.0", True), ("6.18.44-x", True), ("7.0", True), ("6.8.0", False), ("5.15.1", False)]
+)
+def test_a_block_for_newer_kernels_is_left_out_on_older_ones(
+    release: str, runs: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("```console linux-6.15\n$ one\n```\n\n```console\n$ two\n```\n")
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(release=release))
+    newer, any_kernel = blocks(page)
+    assert runs_here(newer) is runs
+    assert runs_here(any_kernel)
 
 
 def test_anchors_are_those_of_code_hosts() -> None:

@@ -34,6 +34,7 @@ from logist_core.jobs.fold import fold
 from logist_core.jobs.home import Home
 from logist_core.jobs.ids import new_id
 from logist_core.jobs.store import JobStore
+from logist_core.jobs.vault import Vault
 from logist_core.types.job import JobSpec, Lifecycle
 from logist_core.types.signals import Activity
 
@@ -162,6 +163,7 @@ from logist_core.errors import HomeError
 from logist_core.jobs.home import Home
 from logist_core.jobs.ids import new_id
 from logist_core.jobs.store import JobStore
+from logist_core.jobs.vault import Vault
 from logist_core.types.job import JobSpec
 store = JobStore(Home.open(Path(sys.argv[1])))
 spec = lambda prompt: JobSpec(id=new_id(), agent="a", runtime="r", cwd="/", created_at=1.0, prompt=prompt)
@@ -217,6 +219,7 @@ from pathlib import Path
 from logist_core.errors import LogistError
 from logist_core.jobs.home import Home
 from logist_core.jobs.store import JobStore
+from logist_core.jobs.vault import Vault
 store = JobStore(Home.open(Path(sys.argv[1])))
 path = store.journal_path(sys.argv[2])
 size = path.stat().st_size
@@ -870,3 +873,19 @@ def test_a_failure_to_list_names_the_directory(store: JobStore, monkeypatch: pyt
 
 def test_a_home_error_is_a_logist_error_with_an_exit_code() -> None:
     assert HomeError("x").exit_code == ExitCode.FAILURE
+
+
+def test_environments_of_homes_that_are_gone_are_forgotten(tmp_path: Path) -> None:
+    shelf = tmp_path / "shelf"
+    shelf.mkdir(mode=0o700)
+    gone, here, mine = (tmp_path / name for name in ("gone", "here", "mine"))
+    here.mkdir()
+    for home in (gone, here):
+        Vault(str(home), shelf).store("0" * 16, {"A": "1"})
+    for path in shelf.iterdir():
+        os.utime(path, (0, 0))
+    Vault(str(gone), shelf).store("1" * 16, {"A": "2"})
+    Vault(str(mine), shelf).sweep(())
+    assert Vault(str(gone), shelf).load("0" * 16) is None
+    assert Vault(str(gone), shelf).load("1" * 16) == {"A": "2"}, "a home that is only just being made"
+    assert Vault(str(here), shelf).load("0" * 16) == {"A": "1"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from support.world import World, true_at_last
+from support.world import ScriptedRegistry, World, true_at_last
 
 from logist_core.api import (
     Action,
@@ -96,6 +96,7 @@ async def test_an_attempt_that_vanished_is_lost_and_not_run_again(supervised: Wo
     supervised.end(job, vanish=True)
     status = await supervised.ended(job)
     assert (status.lifecycle.value, status.exit) == ("lost", None)
+    assert status.reason == "it is gone, and nobody saw how it ended"
     assert supervised.registry.runtime.calls.count("start") == 1
 
 
@@ -318,3 +319,23 @@ async def test_a_job_whose_directory_is_corrupt_does_not_keep_the_others_from_ru
     world.end(job, 0)
     await world.ended(job)
     await world.leave()
+
+
+async def test_a_plan_that_the_runtime_can_never_carry_out_fails_instead_of_waiting(supervised: World) -> None:
+    supervised.registry.agent.launch = {"pty": True}
+    status = await supervised.ended(supervised.submit())
+    assert (status.lifecycle.value, status.reason) == (
+        "failed_to_start",
+        "the runtime fake gives no terminal; try: --no-pty, or another runtime",
+    )
+
+
+async def test_a_plugin_that_was_installed_after_the_supervisor_started_is_found(supervised: World) -> None:
+    supervised.registry.missing = {"agent"}
+    found = ScriptedRegistry(runtime=supervised.registry.runtime)
+    supervised.registry.installed_since = found
+    job = supervised.submit()
+    await supervised.running(job)
+    assert found.agent.plans == ["plan"]
+    supervised.end(job)
+    await supervised.ended(job)

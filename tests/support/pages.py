@@ -7,7 +7,7 @@ A page's blocks are run by these marks behind the three backticks:
     directory, with a home of its own. The lines below a command are its output, stdout and stderr together: `...` in
     a line stands for anything, a line of `...` for any lines. Ids, times, durations, sizes and pids may differ, and
     so may the width of columns. Without lines below it a command must print nothing. `console any-order`: each
-    line must be there, in whatever order.
+    line must be there, in whatever order. `console linux-6.15`: left out on other systems and older kernels.
 `toml title="DIR/FILE"`, `python title="DIR/FILE"`
     A file: written before the page's commands run. `uv pip install ./DIR` really builds and installs it, into a
     directory that only this page sees.
@@ -108,6 +108,15 @@ def anchors(page: Path) -> set[str]:
 
 def links(page: Path) -> list[str]:
     return re.findall(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)", prose(page))
+
+
+def runs_here(block: Block) -> bool:
+    """Say whether this machine has the kernel that a block asks for by a word such as `linux-6.15`."""
+    wanted = [word.removeprefix("linux-") for word in block.words if word.startswith("linux-")]
+    if not wanted:
+        return True
+    have = tuple(int(number) for number in re.findall(r"\d+", os.uname().release)[:2])
+    return sys.platform == "linux" and all(have >= tuple(map(int, word.split("."))) for word in wanted)
 
 
 def commands(block: Block) -> list[tuple[str, str]]:

@@ -103,6 +103,7 @@ class ScriptedRegistry:
     runtime: FakeRuntime = field(default_factory=FakeRuntime)
     sentinel: ScriptedSentinel = field(default_factory=ScriptedSentinel)
     missing: set[str] = field(default_factory=set)
+    installed_since: ScriptedRegistry | None = None
     told: list[tuple[str, str]] = field(default_factory=list)
 
     def create(self, kind: str, name: str, settings: Mapping[str, Any]) -> Any:
@@ -113,6 +114,9 @@ class ScriptedRegistry:
     def patterns(self) -> tuple[PatternSet, ...]:
         rule = Rule(id="any/limit", claim=Claim.RATE_LIMITED, regex="usage limit reached", literals=("usage limit",))
         return (PatternSet(name="scripted", rules=(rule,)),)
+
+    def rediscovered(self) -> ScriptedRegistry:
+        return self.installed_since or self
 
     def wants_job_events(self) -> bool:
         return True

@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -55,12 +56,6 @@ class Violated(Exception):
 
 
 @dataclass(slots=True)
-class _Thaw:
-    fd: int
-    at: float
-
-
-@dataclass(slots=True)
 class _Channel:
     channel: AttachChannel
     until: float
@@ -94,7 +89,7 @@ class Chaos:
     _seen: dict[str, _Seen] = field(default_factory=dict)
     _judged: dict[str, int] = field(default_factory=dict)
     _ended_at: dict[str, float] = field(default_factory=dict)
-    _thaws: list[_Thaw] = field(default_factory=list)
+    _thaws: list[threading.Timer] = field(default_factory=list)
     _channels: list[_Channel] = field(default_factory=list)
     _followers: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _canaries: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -296,7 +291,10 @@ class Chaos:
             fd = None if target is None else self._open(target[2], role)
         if fd is not None:
             processes.send(fd, signal.SIGSTOP)
-            self._thaws.append(_Thaw(fd, time.monotonic() + self.rng.random() * 1.5))
+            # In a thread: what is frozen may hold the lock that our own next act waits for.
+            thaw = threading.Timer(self.rng.random() * 1.5, _thaw, (fd,))
+            thaw.start()
+            self._thaws.append(thaw)
 
     def _target(self, alive: list[JobStatus]) -> tuple[str, int, Path] | None:
         begun = [status for status in alive if status.attempts]
@@ -319,10 +317,7 @@ class Chaos:
 
     def _tidy(self) -> None:
         now = time.monotonic()
-        for thaw in [thaw for thaw in self._thaws if thaw.at <= now]:
-            processes.send(thaw.fd, signal.SIGCONT)
-            os.close(thaw.fd)
-            self._thaws.remove(thaw)
+        self._thaws = [thaw for thaw in self._thaws if thaw.is_alive()]
         for held in list(self._channels):
             with contextlib.suppress(LogistError):
                 held.channel.receive()
@@ -401,8 +396,6 @@ class Chaos:
     # The end
 
     def _drain(self, tick: Callable[[], None]) -> None:
-        for thaw in self._thaws:
-            thaw.at = 0.0
         for held in self._channels:
             held.until = 0.0
         deadline = time.monotonic() + DRAIN_S
@@ -445,7 +438,7 @@ class Chaos:
     def clean_up(self) -> None:
         """End everything that is this run's own, by force where need be. Only for the end of a run."""
         for thaw in self._thaws:
-            processes.send(thaw.fd, signal.SIGCONT)
+            thaw.join()
         for canary in self._canaries:
             canary.kill()
             canary.wait()
@@ -472,6 +465,11 @@ class Chaos:
             if plan is not None and plan.side.exists():
                 shutil.copy(plan.side, kept / f"{job}.side")
         return kept
+
+
+def _thaw(fd: int) -> None:
+    processes.send(fd, signal.SIGCONT)
+    os.close(fd)
 
 
 def _cached(state: bytes, job: str) -> tuple[JobStatus, int] | None:

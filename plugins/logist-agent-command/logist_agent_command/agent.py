@@ -89,7 +89,7 @@ class CommandAgent:
 
     def probe(self, ctx: AgentContext) -> Readiness:
         """Say that it is there: it needs nothing but the command, which is looked up when a run is planned."""
-        return Readiness(installed=True, version=__version__, logged_in=True)
+        return Readiness(installed=True, version=__version__)
 
     def unstick(self) -> bytes | None:
         """Return None: no key is right for every command."""

@@ -111,7 +111,6 @@ class MockAgent:
             installed=not problems,
             version=__version__,
             path=str(_PROGRAM),
-            logged_in=True,
             problems=tuple(problems),
             hint="install logist-agent-mock again" if problems else None,
         )

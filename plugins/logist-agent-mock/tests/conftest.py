@@ -63,6 +63,7 @@ def measured(argv: tuple[str, ...]) -> list[str]:
         return list(argv)
     data_file = os.path.abspath(current.config.data_file)
     options = ["-m", "coverage", "run", "--parallel-mode", f"--data-file={data_file}", "--rcfile=/dev/null"]
+    options += ["--branch"] if current.config.branch else []
     source = f"--include={argv[3]}"
     return [argv[0], *options, source, *argv[3:]]
 

@@ -143,7 +143,7 @@ def test_a_broken_installation_is_an_answer_and_a_launch_error(plan, monkeypatch
 
 def test_it_is_ready_without_a_login(plan):
     readiness = MockAgent({}).probe(AgentContext())
-    assert (readiness.installed, readiness.version, readiness.logged_in) == (True, "0.1.0", True)
+    assert (readiness.installed, readiness.version, readiness.logged_in) == (True, "0.1.0", None)
 
 
 def test_a_resume_finds_the_session_in_the_last_attempts_directory(plan, tmp_path):

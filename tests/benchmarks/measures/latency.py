@@ -25,7 +25,7 @@ def measure(scale: Scale) -> list[Table]:
     )
     with Ground() as ground:
         bell = Bell(ground.root / "bell")
-        table.add("posix_spawn (floor)", *bell.figures(scale.repeats, lambda script: _spawn(script)))
+        table.add("posix_spawn (floor)", *bell.figures(scale.repeats, _spawn))
         for kind in STARTERS:
             if kind.installed():
                 peer = kind(ground.root)

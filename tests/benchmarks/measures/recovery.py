@@ -1,4 +1,4 @@
-"""After a death: until a new supervisor watches every job again, and until an exit is recorded that a keeper didn't see."""
+"""After a death: until a new supervisor watches all again, and until an exit is recorded that a keeper didn't see."""
 
 from __future__ import annotations
 
@@ -111,6 +111,8 @@ def _exit_ms(ground: Ground, number: int, victims: tuple[str, ...]) -> float:
     for victim in victims:
         if victim == "supervisor":
             _kill_supervisor(ground)
+            # The end of an attempt calls no new supervisor: with the old one just dead, it might wait for a command.
+            eventually((ground.logist.home / "supervisor.json").exists, within_s=60.0, what="another supervisor")
         else:
             _kill_half(directory, victim)
     with gate.open("w") as file:

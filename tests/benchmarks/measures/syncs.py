@@ -14,6 +14,8 @@ from benchmarks.peers import program
 from benchmarks.report import Table
 from benchmarks.scale import Scale
 
+#: Each is a wait on a real disk. More of them is a decision, not an accident.
+MOST_SYNCS = 14
 _CALL = re.compile(r"(fsync|fdatasync|syncfs|sync_file_range)\(\d+<([^>]*)>")
 
 
@@ -40,6 +42,7 @@ def measure(scale: Scale) -> list[Table]:
             ground.logist("supervise", "--stop", code=None)
             tracing.wait(60)
         kinds = Counter(_what(path, str(ground.root)) for _, path in _CALL.findall(trace.read_text()))
+        assert kinds.total() <= MOST_SYNCS, kinds
         table.add("all", float(kinds.total()))
         for kind, count in kinds.most_common():
             table.add(kind, float(count))
