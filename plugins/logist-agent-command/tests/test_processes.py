@@ -84,7 +84,9 @@ def test_importing_the_plugin_does_not_import_the_agent():
         "import sys; import logist_agent_command.plugin; "
         "print([m for m in ('logist_agent_command.agent', 'shlex', 'difflib', 'json') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30, env=bare)
     assert done.stdout == "[]\n"
 
 
