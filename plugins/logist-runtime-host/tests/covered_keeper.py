@@ -1,19 +1,13 @@
-"""Runs `keeper.py` with coverage measured: named by LOGIST_HOST_KEEPER_WRAPPER in tests, see the README.
+"""Runs the keeper with coverage measured: named by LOGIST_HOST_KEEPER_WRAPPER in tests, see the README.
 
-Coverage's own `.pth` file, or `process_startup`, starts the measurement; its `fork` and `_exit` patches keep it on.
+Coverage's own `.pth` file starts the measurement, as it does in every process of a measured test run; its `fork` and
+`_exit` patches keep it on. The keeper is imported under its own name, by which the configuration knows it.
 """
 
 from __future__ import annotations
 
-import runpy
 import sys
 
-try:
-    import coverage
+from logist_runtime_host import keeper
 
-    coverage.process_startup()
-except ImportError:
-    pass
-
-sys.argv = sys.argv[1:]
-runpy.run_path(sys.argv[0], run_name="__main__")
+keeper.main(sys.argv[1:])
