@@ -13,6 +13,7 @@ import stat
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
@@ -117,6 +118,22 @@ class Linux:
         """Put the file's data, and the size that is needed to read it, on the disk."""
         os.fdatasync(fd)
 
+    def conceal_process(self) -> None:
+        """Forbid core dumps and foreign looks by prctl(2), and blank the environment in `/proc/self/environ`."""
+        import ctypes
+
+        libc = ctypes.CDLL(None)
+        with suppress(OSError, AttributeError, ValueError, IndexError):
+            for name, value in os.environ.items():
+                os.unsetenv(name)  # else the C library may keep the string that is blanked below
+                os.putenv(name, value)
+            stat_line = self._read("/proc/self/stat") or ""
+            fields = stat_line[stat_line.rfind(")") + 2 :].split()
+            start, end = int(fields[47]), int(fields[48])  # env_start and env_end of proc_pid_stat(5)
+            if 0 < start < end:
+                ctypes.memset(start, 0, end - start)
+            libc.prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE; lasts until the next exec, so what we start is as ever
+
     def runtime_base(self) -> str:
         """Return where sockets go when there is no `$XDG_RUNTIME_DIR`."""
         return f"{self._root}/tmp"  # noqa: S108 -- the directory made in it is private and verified
@@ -200,6 +217,12 @@ class MacOS:
             fcntl.fcntl(fd, getattr(fcntl, "F_FULLFSYNC", 51))
         except OSError:  # not every file system has it
             os.fsync(fd)
+
+    def conceal_process(self) -> None:
+        """Forbid core dumps by setrlimit(2); what we start inherits that."""
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
     def runtime_base(self) -> str:
         """Return where sockets go: `$TMPDIR` is too long for a socket's path."""
@@ -323,6 +346,14 @@ def lock_holder(path: str | os.PathLike[str]) -> int | None:
 def sync_data(fd: int) -> None:
     """Put a file's data on the disk, as far as the system lets us. Raises OSError; don't try again on this `fd`."""
     _os.sync(fd)
+
+
+def conceal_process() -> None:
+    """Keep what this process knows out of core dumps, `ps e` and other processes' hands, as far as the system lets us.
+
+    To be called before there are threads. `os.environ`, and what programs inherit that we start, stay as they are.
+    """
+    _os.conceal_process()
 
 
 def is_network_fs(path: str | os.PathLike[str]) -> str | None:

@@ -28,6 +28,7 @@ from logist_core.types.job import JobEvent, JobStatus, Lifecycle
 
 if TYPE_CHECKING:
     from logist_core.cli.app import App
+    from logist_core.protocols import AttachChannel
 
 _LEAVING = (signal.SIGTERM, signal.SIGHUP)
 #: How long the detach keys are shown before the job has the screen, in seconds; a key press ends it.
@@ -136,23 +137,22 @@ class _Foreground:
 
     def _take_part(self, attempt: int) -> None:
         """Attach to the running attempt; afterwards it has ended, or `_leave` is set."""
+        from logist_core.cli.masking import MaskedChannel
         from logist_core.supervise import control, terminal
 
         self._attached_to = attempt
+        secrets = secret_values(self._app.store, self._job_id)
         output.note(DETACH_HELP, "bold")
         _let_read()
-        try:
-            end = terminal.attach(
-                lambda cols, rows: control.open_channel(
-                    self._app.store,
-                    self._app.registry,
-                    self._job_id,
-                    cols=cols,
-                    rows=rows,
-                    read_only=self._read_only,
-                ),
-                read_only=self._read_only,
+
+        def open_channel(cols: int, rows: int) -> AttachChannel:
+            channel = control.open_channel(
+                self._app.store, self._app.registry, self._job_id, cols=cols, rows=rows, read_only=self._read_only
             )
+            return MaskedChannel(channel, secrets) if secrets else channel
+
+        try:
+            end = terminal.attach(open_channel, read_only=self._read_only)
         except LogistError as error:
             # It may have ended before we came, or its runtime can't: then show what it wrote.
             output.note(f"can't attach: {error.message}", "yellow")

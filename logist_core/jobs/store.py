@@ -24,6 +24,7 @@ from logist_core.jobs import atomic, cache, files, ids, journal, specfile
 from logist_core.jobs.fold import apply, fold, is_settling
 from logist_core.jobs.home import Home
 from logist_core.jobs.journal import Scan
+from logist_core.types._json import JSON
 from logist_core.types.job import JobEvent, JobSpec, JobStatus
 
 if TYPE_CHECKING:
@@ -45,9 +46,16 @@ class Transaction:
     """
 
     def __init__(
-        self, status: JobStatus | None, seq: int, writer: str, *, now: Callable[[], float] = time.time
+        self,
+        status: JobStatus | None,
+        seq: int,
+        writer: str,
+        *,
+        now: Callable[[], float] = time.time,
+        scrub: Callable[[JSON], JSON] | None = None,
     ) -> None:
         """Begin after event `seq`, with the status that holds then."""
+        self._scrub = scrub
         self._status = status
         self._seq = seq
         self._writer = writer if ":" in writer else f"{writer}:{os.getpid()}"
@@ -72,6 +80,7 @@ class Transaction:
             IllegalTransition: The state machine forbids it now. The events appended before it still stand.
         """
         assert self._open, "the transaction is over"
+        cleaned = journal.clean(data)
         event = JobEvent(
             seq=self._seq + len(self.events) + 1,
             at=self._now(),
@@ -79,7 +88,7 @@ class Transaction:
             boot_id=platform.boot_id(),
             writer=self._writer,
             kind=kind,
-            data=journal.clean(data),
+            data=self._scrub(cleaned) if self._scrub is not None else cleaned,
         )
         self._status = apply(self._status, event)
         self.events.append(event)
@@ -343,7 +352,9 @@ class JobStore:
     # Changing.
 
     @contextmanager
-    def transaction(self, job_id: str, writer: str, *, timeout_s: float = 10.0) -> Iterator[Transaction]:
+    def transaction(
+        self, job_id: str, writer: str, *, timeout_s: float = 10.0, scrub: Callable[[JSON], JSON] | None = None
+    ) -> Iterator[Transaction]:
         """Hold the job's lock, and write what is appended in the block, all or nothing, when it ends.
 
         An exception in the block writes nothing. A block that appends nothing is a look under the lock.
@@ -352,6 +363,7 @@ class JobStore:
             job_id: The job's id.
             writer: Who writes: `cli`, `supervisor`, `recoverer`, `sentinel`, `observer`. The pid is added.
             timeout_s: How long to wait for the lock, seconds.
+            scrub: Takes out of each event's data what must not be written down.
 
         Raises:
             Locked: Another process held the lock all that time.
@@ -362,7 +374,7 @@ class JobStore:
             directory = self._existing(job_id)
             path = os.path.join(directory, EVENTS)
             status, seq, good_bytes, cached = self._load(job_id)
-            transaction = Transaction(status, seq, writer, now=self._now)
+            transaction = Transaction(status, seq, writer, now=self._now, scrub=scrub)
             try:
                 yield transaction
             finally:

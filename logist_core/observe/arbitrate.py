@@ -149,7 +149,8 @@ def _is_out_of_time(signal: Signal, closed: frozenset[str], now: float) -> bool:
         return True
     if signal.source not in _READ:
         return False
-    return signal.claim is Claim.CRASHED or (_waits_for_confirmation(signal) and now - at < CONFIRM_S)
+    # One that seems to come from the future was read before the clock was set back: it isn't put off until then.
+    return signal.claim is Claim.CRASHED or (_waits_for_confirmation(signal) and 0 <= now - at < CONFIRM_S)
 
 
 def _opinion(claims: list[tuple[int, Signal]]) -> tuple[int, Signal]:

@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from logist_core.supervise.clocks import Clocks, attempt_began_awake_s
 from logist_core.supervise.planfile import PLAINEST, load_plan
 from logist_core.supervise.plugins import Caller, Plugins
 from logist_core.supervise.reconcile import OBSERVER_FILE, PROBED, handle_of, open_observer, set_conditions
+from logist_core.supervise.redact import secrets_of
 from logist_core.supervise.sentinel_loop import SentinelLoop, remedies_for
 from logist_core.supervise.settle import SENTINEL_RESUME, SENTINEL_STOP, TIMING_OUT, settle
 from logist_core.types._json import plain
@@ -28,7 +30,7 @@ from logist_core.types.job import JobSpec, JobStatus, Lifecycle
 from logist_core.types.launch import KILL_NOW, Probe, ProbeState, RuntimeHandle, StopLadder
 
 if TYPE_CHECKING:
-    from logist_core.jobs.store import JobStore
+    from logist_core.jobs.store import JobStore, Transaction
     from logist_core.observe.observer import Observer
     from logist_core.protocols import Agent, Runtime, Watch
     from logist_core.supervise.changes import Changes
@@ -96,6 +98,7 @@ class AttemptWatch:
             self._plan = load_plan(str(self._directory))
         except LogistError:
             self._plan = PLAINEST
+        self._secrets = secrets_of(around.store, spec, self._plan)
         events = around.store.events(spec.id)
         self._began_s = attempt_began_awake_s(events, self._status.attempt, around.clocks)
         self._observer: Observer | None = await around.caller.run(
@@ -190,7 +193,7 @@ class AttemptWatch:
         if problems or new_session or activity.state != self._status.activity.state:
 
             def write() -> JobStatus:
-                with self._around.store.transaction(self._spec.id, "observer") as tx:
+                with self._transaction("observer") as tx:
                     if tx.status.lifecycle is Lifecycle.RUNNING:
                         for problem in problems:
                             tx.append("plugin.fault", kind="agent", name=self._spec.agent, reason=problem)
@@ -307,7 +310,7 @@ class AttemptWatch:
         if step.events:
 
             def write() -> JobStatus:
-                with self._around.store.transaction(self._spec.id, "sentinel") as tx:
+                with self._transaction("sentinel") as tx:
                     if tx.status.lifecycle is Lifecycle.RUNNING:
                         for kind, data in step.events:
                             tx.append(kind, **data)
@@ -322,7 +325,7 @@ class AttemptWatch:
 
     async def _raise_condition(self, condition: str, detail: str) -> None:
         def write() -> JobStatus:
-            with self._around.store.transaction(self._spec.id, WRITER) as tx:
+            with self._transaction(WRITER) as tx:
                 if tx.status.lifecycle is Lifecycle.RUNNING and condition not in tx.status.conditions:
                     tx.append("condition.raised", condition=condition, detail=detail)
                 return tx.status
@@ -331,11 +334,16 @@ class AttemptWatch:
 
     async def _settle(self, probe: Probe) -> JobStatus:
         around, spec = self._around, self._spec
-        settled = await asyncio.to_thread(settle, around.store, spec, probe, self._agent, self._observer, writer=WRITER)
+        settled = await asyncio.to_thread(
+            settle, around.store, spec, probe, self._agent, self._observer, writer=WRITER, secrets=self._secrets
+        )
         around.committed(settled.status)
         with contextlib.suppress(Exception):
             await around.caller.run("forget", CALL_S, self._runtime.forget, self._handle)
         return settled.status
+
+    def _transaction(self, writer: str) -> AbstractContextManager[Transaction]:
+        return self._around.store.transaction(self._spec.id, writer, scrub=self._secrets.scrub)
 
     async def _commit(self, write: Callable[[], JobStatus]) -> None:
         """Run a transaction in a thread and tell the supervisor of it."""
@@ -353,5 +361,6 @@ class AttemptWatch:
         self._checkpoint_at = self._now_s() + CHECKPOINT_S
         with contextlib.suppress(OSError, LogistError):  # a cache: a full disk must not end the watch
             if self._observer is not None:
-                write_json(self._directory / OBSERVER_FILE, self._observer.checkpoint(), durable=False)
+                checkpoint = self._secrets.scrub(self._observer.checkpoint())
+                write_json(self._directory / OBSERVER_FILE, checkpoint, durable=False)
             self._sentinel.save()

@@ -50,6 +50,8 @@ WRITER = "supervisor"
 SWEEP_S = 30.0
 #: A supervisor that was started on demand leaves when there was nothing to do for so long.
 IDLE_S = 60.0
+#: So many pokes at once may have filled the socket's queue (10 datagrams on Linux), and others have been lost.
+MANY_POKES = 8
 #: Jobs whose attempts are taken stock of at the same time.
 STOCK_TAKING_WIDTH = 16
 #: Launching blocks a thread for a plan and a start; the rest of the machine has work to do too.
@@ -212,12 +214,17 @@ class Supervisor:
 
         A bounded number at once: whoever floods the socket must not keep us from our work.
         """
+        heard = 0
         with contextlib.suppress(BlockingIOError):
             for _ in range(POKES_AT_ONCE):
                 text = sock.recv(128).decode("ascii", "replace")
+                heard += 1
                 if not text or is_id(text):
                     self._stale.add(text)
                     self._wake.set()
+        if heard >= MANY_POKES:
+            self._stale.add("")
+            self._wake.set()
 
     # What to do
 
@@ -386,6 +393,7 @@ def run(home: Home, *, max_jobs: int | None, on_demand: bool, idle_s: float = ID
                 raise LogistError("another supervisor serves this home", hint="logist supervise --status")
             _say(BUSY)
             return 0
+        platform.conceal_process()  # it will hold jobs' environments, secrets among them
         supervisor = Supervisor(
             home,
             store,

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from logist_core.errors import LogistError, PluginUnavailable
 from logist_core.supervise.launch import record_running
 from logist_core.supervise.planfile import PLAINEST, load_plan
+from logist_core.supervise.redact import secrets_of
 from logist_core.supervise.settle import settle
 from logist_core.types._json import JSON
 from logist_core.types.job import JobSpec, JobStatus, Lifecycle
-from logist_core.types.launch import AttemptKey, Probe, ProbeState, RuntimeHandle
+from logist_core.types.launch import AttemptKey, LaunchSpec, Probe, ProbeState, RuntimeHandle
 
 if TYPE_CHECKING:
     from logist_core.jobs.store import JobStore
@@ -75,7 +76,9 @@ def reconcile(store: JobStore, plugins: Plugins, job_id: str, *, writer: str, dr
         if dry_run:
             return Reconciled(status, f"would settle: {probe.state.value}", probe)
         observer = open_observer(store, plugins, spec, status)
-        settled = settle(store, spec, probe, plugins.agent_or_none(spec), observer, writer=writer)
+        secrets = secrets_of(store, spec, _plan_of(store, status))
+        agent = plugins.agent_or_none(spec)
+        settled = settle(store, spec, probe, agent, observer, writer=writer, secrets=secrets)
         return Reconciled(settled.status, settled.status.reason or "", probe)
     if dry_run:
         return Reconciled(status, f"still {probe.state.value}", probe)
@@ -141,6 +144,13 @@ def set_conditions(store: JobStore, job_id: str, found: Mapping[str, str], *, wr
         return tx.status
 
 
+def _plan_of(store: JobStore, status: JobStatus) -> LaunchSpec:
+    try:
+        return load_plan(str(store.attempt_dir(status.id, status.attempt)))
+    except LogistError:
+        return PLAINEST
+
+
 def open_observer(store: JobStore, plugins: Plugins, spec: JobSpec, status: JobStatus) -> Observer | None:
     """Return an observer of the current attempt that goes on where the last one was, or None without a directory."""
     from logist_core.jobs.atomic import read_json
@@ -149,10 +159,7 @@ def open_observer(store: JobStore, plugins: Plugins, spec: JobSpec, status: JobS
     directory = store.attempt_dir(spec.id, status.attempt)
     if not directory.is_dir():
         return None
-    try:
-        plan = load_plan(str(directory))
-    except LogistError:
-        plan = PLAINEST
+    plan = _plan_of(store, status)
     try:
         checkpoint = read_json(directory / OBSERVER_FILE)
     except LogistError:

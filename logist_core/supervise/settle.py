@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from logist_core.jobs.store import JobStore, Transaction
     from logist_core.observe.observer import Observer
     from logist_core.protocols import Agent
+    from logist_core.supervise.redact import Secrets
 
 #: Conditions by which the supervisor remembers, across its own death, why it is ending an attempt.
 TIMING_OUT = "timing_out"
@@ -39,7 +40,14 @@ class Settled:
 
 
 def settle(
-    store: JobStore, spec: JobSpec, probe: Probe, agent: Agent | None, observer: Observer | None, *, writer: str
+    store: JobStore,
+    spec: JobSpec,
+    probe: Probe,
+    agent: Agent | None,
+    observer: Observer | None,
+    *,
+    writer: str,
+    secrets: Secrets,
 ) -> Settled:
     """Write down how the current attempt ended and what follows.
 
@@ -50,6 +58,7 @@ def settle(
         agent: Judges the end; None: the exit code does.
         observer: Has read, or will now read, the attempt's output to its end; None: there is none to read.
         writer: For the journal.
+        secrets: Of the attempt; what the agent says of its end is written down without them.
     """
     assert probe.state in (ProbeState.EXITED, ProbeState.GONE), probe
     now = time.time()
@@ -60,7 +69,7 @@ def settle(
         observer.finish(now)
     exit = probe.exit
     outcome, fault = _outcome(agent, exit, observer)
-    with store.transaction(spec.id, writer) as tx:
+    with store.transaction(spec.id, writer, scrub=secrets.scrub) as tx:
         status = tx.status
         if status.lifecycle not in (Lifecycle.STARTING, Lifecycle.RUNNING):
             return Settled(status)

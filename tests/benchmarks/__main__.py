@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 import time
 from pathlib import Path
@@ -24,6 +25,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--only", action="append", choices=list(MEASURES), help="one measure; repeatable")
     parser.add_argument("--json", type=Path, help="write the figures here as well")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     scale = SMALL if options.small else THOUSAND if options.thousand else FULL
     machine = {
         "python": platform.python_version(),

@@ -9,6 +9,7 @@ import pty
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,8 +19,10 @@ from support.logist import Logist, alive, kill
 from support.waiting import eventually
 from support.world import ScriptedRegistry, World, true_at_last
 
+from logist_core.api import Claim, Signal, Source
 from logist_core.jobs.home import Home
 from logist_core.jobs.store import JobStore
+from logist_core.observe.arbitrate import CONFIRM_S, arbitrate
 from logist_core.supervise import daemon
 from logist_core.supervise.clocks import Clocks
 
@@ -54,12 +57,11 @@ def turned(monkeypatch: pytest.MonkeyPatch) -> TurnedClocks:
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    run = tmp_path / "run"
-    run.mkdir(mode=0o700)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", f"/proc/self/fd/{os.open(run, os.O_PATH)}")  # short: there are sockets in it
-    home = Home.open(tmp_path / "home")
-    return World(home, JobStore(home), ScriptedRegistry())
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with tempfile.TemporaryDirectory(prefix="lg-") as run:  # short: there are sockets below it
+        monkeypatch.setenv("XDG_RUNTIME_DIR", run)
+        home = Home.open(tmp_path / "home")
+        yield World(home, JobStore(home), ScriptedRegistry())
 
 
 async def several_rounds(world: World, job: str) -> None:
@@ -97,6 +99,14 @@ async def test_case_58_a_step_of_the_wall_clock_changes_nothing(
     assert status.exit.code == 3
     assert status.lifecycle.value == "failed"
     await world.leave()
+
+
+@pytest.mark.parametrize("step_s", [0.0, -DAY_S, -3_600.0])
+def test_case_58_a_claim_that_must_stand_for_a_moment_is_not_put_off_by_a_clock_set_back(step_s: float) -> None:
+    now = 1_800_000_000.0
+    claim = Signal(claim=Claim.COMPLETED, source=Source.TEXT, rule="test/done", at=now)
+    assert arbitrate((claim,), now).state == "unknown"
+    assert arbitrate((claim,), now + CONFIRM_S + step_s).state == "completed"
 
 
 @pytest.mark.asyncio

@@ -158,10 +158,9 @@ def alive(pid: int) -> bool:
 def _proc() -> Iterator[tuple[int, bytes, bytes]]:
     for entry in os.listdir("/proc"):
         if entry.isdigit():
-            try:
+            command = environment = b""
+            with contextlib.suppress(OSError):
                 command = Path(f"/proc/{entry}/cmdline").read_bytes()
-                environment = Path(f"/proc/{entry}/environ").read_bytes()
-            except OSError:
-                continue
+                environment = Path(f"/proc/{entry}/environ").read_bytes()  # of a supervisor, only root may read it
             if command or environment:
                 yield int(entry), command, environment

@@ -70,6 +70,39 @@ def test_without_a_home_it_makes_one_and_removes_it(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+FAILING = """
+import sys
+from logist_core.testing.soak import __main__ as soak
+from logist_core.testing.soak.chaos import Chaos, Kill, Violated
+
+def check(self):
+    for status in self.statuses():
+        if status.lifecycle.ended:
+            (self.home.jobs / status.id / "events.log").write_bytes(b"gone")
+            self.kills[status.id, 1] = [Kill("guard", 5.0)]
+            raise Violated(status.id, "made up")
+
+Chaos.check = check
+soak._REPORT_S = 0.1
+sys.exit(soak.main(sys.argv[1:]))
+"""
+
+
+def test_a_broken_invariant_is_named_with_the_seed_and_the_job_is_kept(tmp_path: Path) -> None:
+    root = tmp_path / "soak"
+    done = subprocess.run(
+        [sys.executable, "-c", FAILING, "--minutes", "0.2", "--seed", "9", "--home", str(root)],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stdout + done.stderr
+    job = re.search(r"^soak: VIOLATED \(seed 9\): made up\nsoak: job (\w{16}), as it was then: ", done.stdout, re.M)
+    assert job, done.stdout
+    assert (root / "failed" / job[1] / "spec.json").exists()
+    assert "soak: killed of attempt 1: guard at 5.000\n" in done.stdout
+    assert re.search(r"^soak: \d+ s: \d+ jobs \(", done.stdout, re.M)
+    assert processes.family(root) == []
+
+
 # What it finds on a real home
 
 
@@ -98,6 +131,31 @@ def test_a_job_that_did_as_it_was_told_is_found_right(logist: Logist, chaos: Cha
     for number, pty in enumerate((False, True)):
         ended(logist, replace(PLAN, side=tmp_path / f"side{number}", pty=pty))
     chaos.check()
+
+
+def test_every_act_is_survived(logist: Logist, chaos: Chaos, tmp_path: Path) -> None:
+    quick = ended(logist, replace(PLAN, side=tmp_path / "quick"))
+    job = submitted(logist, replace(PLAN, side=tmp_path / "side", lines=30, pause="0.1", pty=True))
+    reader = submitted(logist, replace(PLAN, side=tmp_path / "reader", manner="reads", pty=True))
+    for each in (job, reader):
+        logist.until(each, "running")
+    alive = [chaos._store.status(each) for each in (job, reader)]
+    chaos._attach(alive)
+    chaos._follow(alive)
+    chaos._run_in_foreground()
+    chaos._kill_follower()
+    chaos._freeze(alive)
+    for role in ("guard", "pump"):
+        chaos._kill_halves(alive[:1], (role,))
+    chaos._kill_supervisor()
+    chaos._recover()
+    chaos._submit()
+    chaos._retry([chaos._store.status(quick)])
+    chaos._stop([chaos._store.status(reader)], "stop")
+    assert [kill.role for kill in chaos.kills[job, 1]] == ["guard", "pump"]
+    chaos._drain(lambda: None)
+    assert chaos._store.status(job).lifecycle.ended
+    assert len(chaos._store.status(quick).attempts) == 2
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def _soak(root: Path, seed: int, seconds: float) -> bool:
 
 
 def _line(chaos: Chaos, elapsed_s: float) -> str:
-    lifecycles = _lifecycles(chaos.statuses())
+    lifecycles = _lifecycles(chaos.readable())
     dead = ", ".join(f"{n} {name.removeprefix('dead ')}" for name, n in sorted(chaos.counts.items()) if "dead " in name)
     stand = ", ".join(f"{n} {name}" for name, n in sorted(lifecycles.items()))
     return f"{elapsed_s:.0f} s: {lifecycles.total()} jobs ({stand}); killed {dead}; {chaos.counts['checks']} checks"
@@ -116,7 +116,7 @@ def _lifecycles(statuses: list[JobStatus]) -> Counter[str]:
 
 
 def _print_table(chaos: Chaos) -> None:
-    statuses = chaos.statuses()
+    statuses = chaos.readable()
     rows = [(f"jobs {name}", count) for name, count in sorted(_lifecycles(statuses).items())]
     rows.append(("attempts", sum(len(status.attempts) for status in statuses)))
     rows += sorted(chaos.counts.items())

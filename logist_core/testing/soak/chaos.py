@@ -141,6 +141,10 @@ class Chaos:
             raise Violated(job, f"it can't be read: {error.message}")
         return found
 
+    def readable(self) -> list[JobStatus]:
+        """Return how the jobs stand that can be read at all: for reports."""
+        return list(self._store.statuses())
+
     def _act(self) -> None:
         statuses = self.statuses()
         alive = [status for status in statuses if not status.lifecycle.ended]

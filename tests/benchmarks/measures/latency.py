@@ -56,11 +56,11 @@ def measure(scale: Scale) -> list[Table]:
 
 
 class Bell:
-    """A FIFO that a job rings with its first instruction."""
+    """Something that a job rings with its first instruction: a FIFO, a new one each time."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        os.mkfifo(path)
+        self._rung = 0
 
     def figures(
         self, repeats: int, start: Callable[[str], object], before: Callable[[], object] = lambda: None
@@ -69,21 +69,25 @@ class Bell:
         rings, returns = [], []
         for _ in range(repeats):
             before()
+            self._rung += 1
+            fifo = Path(f"{self._path}-{self._rung}")
+            os.mkfifo(fifo)
             heard: list[float] = []
-            listener = threading.Thread(target=self._listen, args=(heard,), daemon=True)
+            listener = threading.Thread(target=_listen, args=(fifo, heard), daemon=True)
             listener.start()
             began = time.perf_counter()
-            start(f"echo >{self._path}")
+            start(f"echo >{fifo}")
             returns.append((time.perf_counter() - began) * 1e3)
             listener.join(60)
             assert heard, "the job never ran"
             rings.append((heard[0] - began) * 1e3)
         return (*median_and_worst(rings), *median_and_worst(returns))
 
-    def _listen(self, heard: list[float]) -> None:
-        with self._path.open("rb") as fifo:
-            fifo.read(1)
-            heard.append(time.perf_counter())
+
+def _listen(path: Path, heard: list[float]) -> None:
+    with path.open("rb") as fifo:
+        fifo.read(1)
+        heard.append(time.perf_counter())
 
 
 def _spawn(script: str) -> None:
