@@ -102,7 +102,7 @@ def _identity() -> dict[str, str]:
     return {
         known["boot_id"]: "11111111-2222-4333-8444-555555555555",
         known["machine_id"]: "0123456789abcdef0123456789abcdef",
-        known["pid_space"]: "pid:[4026531836]",
+        known["pid_space"]: "pid:[4026531836] time:[4026531834]",
     }
 
 

@@ -216,7 +216,6 @@ def test_case_59_a_guarded_attempt_runs_in_the_eyes_of_another_time_namespace(at
 
 
 @time_namespaces
-@pytest.mark.xfail(reason="the host runtime doesn't compare time namespaces", strict=False)
 def test_case_59_an_unguarded_attempt_is_not_ended_from_another_time_namespace(attempts: Attempts) -> None:
     attempt = attempts.shell("sleep 60")
     pids = [attempt.guard, attempt.pump]

@@ -33,7 +33,8 @@ class Tail:
     """Reads a growing log from an offset on."""
 
     def __init__(self, files: AttemptFiles, name: str) -> None:
-        self.fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=files.dir_fd)
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        self.fd = os.open(name, flags, dir_fd=files.dir_fd)
         self.offset = 0
 
     def size(self) -> int:

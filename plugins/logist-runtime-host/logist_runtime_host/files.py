@@ -68,6 +68,14 @@ class AttemptFiles:
             survivors=tuple(done.get("survivors", ())),
         )
 
+    def is_taken(self, name: str) -> bool:
+        """Say whether anything at all has this name."""
+        try:
+            os.stat(name, dir_fd=self.dir_fd, follow_symlinks=False)
+        except OSError:
+            return False
+        return True
+
     def is_held(self, name: str) -> bool:
         """Say whether a lock is held at this instant; see `keeper.is_locked`."""
         return keeper.is_locked(self.dir_fd, name)

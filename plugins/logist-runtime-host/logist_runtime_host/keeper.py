@@ -209,7 +209,8 @@ def lock_file(dir_fd: int, name: str, wait_s: float) -> int | None:
 def is_locked(dir_fd: int | None, name: str) -> bool:
     """Say whether anybody holds `name` exclusively at this instant. A missing file is held by nobody."""
     try:
-        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+        # Not blocking: whatever was planted at the name, asking must not hang.
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=dir_fd)
     except OSError:
         return False
     try:
@@ -257,11 +258,16 @@ class Linux:
             return socket.gethostname()
 
     def pid_space(self) -> str:
-        """Return what tells the pid namespace: the same pid elsewhere is another process."""
-        try:
-            return os.readlink("/proc/self/ns/pid")
-        except OSError:
-            return ""
+        """Return what tells the namespaces in which a pid and its start time mean something.
+
+        The same pid in another pid namespace is another process, and in another time namespace the same process
+        seems to have started at another time.
+        """
+        names = []
+        for kind in ("pid", "time"):
+            with contextlib.suppress(OSError):  # time namespaces came with Linux 5.6
+                names.append(os.readlink(f"/proc/self/ns/{kind}"))
+        return " ".join(names)
 
     def boot_s(self) -> float:
         """Return seconds since boot, suspended time included."""
@@ -914,17 +920,18 @@ class Attempt:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         for name in ("out.log",) if self.pty else ("out.log", "err.log"):
             fd = os.open(name, flags, 0o600, dir_fd=self.dir_fd)
+            if os.fstat(fd).st_nlink != 1:
+                raise OSError(errno.EMLINK, f"{name} is also another file's name")
             os.set_blocking(fd, True)
             if name == "out.log":
                 self.out_fd = fd
             else:
                 self.err_fd = fd
         with contextlib.suppress(OSError):
-            reserve = os.open(
-                ".reserve", os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self.dir_fd
-            )
+            flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+            reserve = os.open(".reserve", flags, 0o600, dir_fd=self.dir_fd)
             try:
-                if sys.platform == "linux":
+                if sys.platform == "linux" and os.fstat(reserve).st_nlink == 1:
                     os.posix_fallocate(reserve, 0, RESERVE_BYTES)
             finally:
                 os.close(reserve)

@@ -257,13 +257,19 @@ def _respawn(context: StartContext) -> dict[str, Any] | None:
 
 
 def _shim_log(files: AttemptFiles) -> int:
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    return os.open("shim.err", flags, 0o600, dir_fd=files.dir_fd)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    try:
+        return os.open("shim.err", flags, 0o600, dir_fd=files.dir_fd)
+    except OSError as error:
+        raise RuntimeUnavailable(f"{files.directory}/shim.err: {error.strerror}") from error
 
 
 @contextlib.contextmanager
 def _launch_lock(files: AttemptFiles, timeout_s: float) -> Iterator[None]:
-    fd = keeper.lock_file(files.dir_fd, "launch.lock", timeout_s)
+    try:
+        fd = keeper.lock_file(files.dir_fd, "launch.lock", timeout_s)
+    except OSError as error:
+        raise RuntimeUnavailable(f"{files.directory}/launch.lock: {error.strerror}") from error
     if fd is None:
         raise LogistError(f"{files.directory}: another process has been starting this attempt for {timeout_s:.0f} s")
     try:

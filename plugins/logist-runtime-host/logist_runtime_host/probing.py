@@ -6,6 +6,7 @@ all, then the pump's own word, then the locks, and only when nobody guards the a
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -45,10 +46,15 @@ def _probe(files: AttemptFiles, launch: Mapping[str, Any], nonce: str) -> Probe:
     if launch.get("machine_id") != here["machine_id"] or (
         launch.get("boot_id") == here["boot_id"] and launch.get("pid_space") != here["pid_space"]
     ):
+        with contextlib.suppress(NotReached):  # pids mean nothing here, but whoever guards it may be in reach
+            connection = Connection(files, nonce, "probe")
+            answer = _running(files, connection.status)
+            connection.close()
+            return answer
         return Probe(
             state=ProbeState.UNKNOWN,
             conditions=("unreachable",),
-            detail="it runs on another machine, or in another pid namespace",
+            detail="it runs on another machine, or in another pid or time namespace",
         )
     if launch.get("boot_id") != here["boot_id"]:
         status = files.exit_status()
@@ -86,9 +92,12 @@ def _probe(files: AttemptFiles, launch: Mapping[str, Any], nonce: str) -> Probe:
 def _ended(files: AttemptFiles) -> Probe | None:
     """Return the answer for an attempt whose last record is written: its output is complete, its tree is ended."""
     done = files.read("done.json")
-    if done is None:
-        return None
     status = files.exit_status()
+    if done is None:
+        # Something else may have been put in the last record's place: the end then stands when nobody guards it.
+        taken = status is not None and files.is_taken("done.json")
+        if not taken or files.is_held("shim.lock") or files.is_held("pump.lock"):
+            return None
     if status is not None:
         return Probe(state=ProbeState.EXITED, exit=status, detail=_survivors(status))
     return Probe(
