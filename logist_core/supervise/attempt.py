@@ -79,6 +79,7 @@ class AttemptWatch:
         self._stop_mode: str | None = None
         self._journal_size = -1
         self._checkpoint_at = 0.0
+        self._checkpointed_bytes = -1
         self._probe_at = 0.0
 
     def poke(self) -> None:
@@ -360,7 +361,8 @@ class AttemptWatch:
 
         self._checkpoint_at = self._now_s() + CHECKPOINT_S
         with contextlib.suppress(OSError, LogistError):  # a cache: a full disk must not end the watch
-            if self._observer is not None:
+            if self._observer is not None and self._observer.output_bytes != self._checkpointed_bytes:
+                self._checkpointed_bytes = self._observer.output_bytes
                 checkpoint = self._secrets.scrub(self._observer.checkpoint())
                 write_json(self._directory / OBSERVER_FILE, checkpoint, durable=False)
             self._sentinel.save()

@@ -14,6 +14,8 @@ from types import TracebackType
 
 #: How often every subscriber is called where the system can't tell of changes (macOS: untested).
 POLL_S = 0.2
+#: What the supervisor itself writes into the directories that it watches: no news to it.
+OWN_FILES = frozenset({"observer.json", "sentinel.json", "hooks.json", "state.json", "plan.json"})
 
 
 class Changes:
@@ -85,6 +87,8 @@ class Changes:
         async for event in self._inotify:
             if Mask.Q_OVERFLOW in event.mask or event.watch is None:
                 self._call_all()
+            elif event.name is not None and os.fspath(event.name).strip(".").removesuffix(".tmp") in OWN_FILES:
+                continue
             elif event.watch.path is not None:
                 self._call(os.fspath(event.watch.path))
 

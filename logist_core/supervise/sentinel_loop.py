@@ -69,6 +69,7 @@ class SentinelLoop:
         self._planned_s: float | None = None
         self._fault: str | None = None
         self.due_s = 0.0
+        self._saved_for_s: float | None = None
         self.period_s = PERIOD_S
         self.interventions = _interventions(events)
         try:
@@ -139,7 +140,8 @@ class SentinelLoop:
 
     def save(self) -> None:
         """Put the policy's memory on disk; a cache in so far as losing it costs only lateness."""
-        if self._guard is not None:
+        if self._guard is not None and self.due_s != self._saved_for_s:
+            self._saved_for_s = self.due_s  # it remembers nothing new until it has looked again
             write_json(self._path, {"schema": 1, "state": self._guard.state}, durable=False)
 
     def _tell_fault(self) -> Step:
