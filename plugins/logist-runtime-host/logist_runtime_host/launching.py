@@ -70,6 +70,7 @@ def start(
                 "pty": launch.pty,
                 "stdin": launch.stdin.value,
                 "linger": context.linger,
+                "max_log_bytes": context.max_log_bytes,
                 "cgroup": cgroup,
                 "kernel_exit_info": kernel_exit_info,
                 "respawn": _respawn(context),

@@ -110,6 +110,9 @@ def _running(files: AttemptFiles, status: Mapping[str, Any]) -> Probe:
     if status.get("unkillable"):
         conditions.append("unkillable")
         detail = "it was killed a minute ago and is still there"
+    if isinstance(why := status.get("log_unbounded"), str):
+        conditions.append("log_unbounded")
+        detail = detail or f"its logs can't be kept within --max-log-bytes: punching holes into them: {why}"
     known = files.exit_status()
     if status.get("ended") and known is not None:
         how = f"code {known.code}" if known.code is not None else f"signal {known.signal}"
