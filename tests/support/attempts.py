@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -105,7 +105,8 @@ class Attempts:
             left = [m.pid for m in tree.members()]
             left += [p.pid for p in keeper.SYSTEM.processes() if session and p.session == session and p.state != "Z"]
             for pid in left:
-                os.kill(pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             self.runtime.forget(attempt.handle)
 
 

@@ -62,6 +62,8 @@ SUPERVISOR_EXPECTED_S = 10.0  # a new pump waits so long for a supervisor to con
 RESPAWN_RETRY_S = (5.0, 30.0, 120.0, 300.0)
 SHIM_ERR_LIMIT = 64 * 1024
 RESERVE_BYTES = 64 * 1024
+#: A file with blocks, and a second name of it: on a tmpfs a name costs as much as a file, and a record needs both.
+RESERVES = (".reserve", ".reserve.link")
 
 MIN_LOG_LIMIT = 1 << 20
 HOLE_ALIGN = 4096
@@ -934,6 +936,7 @@ class Attempt:
         self.dir_fd = os.open(config["directory"], flags)
         self.origin = "keeper"
         self.parent = False  # whether this very process is the leader's parent
+        self.patient = True  # wait for space for a record; before the gate, a start is refused instead
         self.keeper_pid: int | None = None
         self.keeper_session = os.getsid(0)
         self.lock_fd = -1
@@ -979,10 +982,11 @@ class Attempt:
             except OSError as error:
                 if error.errno == errno.ENOENT:
                     return False  # somebody removed the directory
-                if error.errno not in _PASSING_ERRORS:
+                if error.errno not in _PASSING_ERRORS or not self.patient:
                     raise
-                with contextlib.suppress(OSError):
-                    os.unlink(".reserve", dir_fd=self.dir_fd)
+                self.give_back_reserve()
+                # What could not be forced to disk isn't by trying again: a record in the cache is better than none.
+                durable = durable and error.errno != errno.EIO
                 time.sleep(wait_s)
                 wait_s = min(wait_s * 2, 5.0)
 
@@ -1013,6 +1017,7 @@ class Attempt:
                     os.posix_fallocate(reserve, 0, RESERVE_BYTES)
             finally:
                 os.close(reserve)
+            os.link(*RESERVES, src_dir_fd=self.dir_fd, dst_dir_fd=self.dir_fd, follow_symlinks=False)
 
     def listen(self) -> None:
         """(Re-)make the attempt's socket. Only the holder of the lock may."""
@@ -1069,12 +1074,17 @@ class Attempt:
             if os.fstat(2).st_size < SHIM_ERR_LIMIT:
                 write_all(2, f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {os.getpid()} {text}\n".encode())
 
+    def give_back_reserve(self) -> None:
+        """Make space for a record on a full disk."""
+        for name in RESERVES:
+            with contextlib.suppress(OSError):
+                os.unlink(name, dir_fd=self.dir_fd)
+
     def release(self) -> None:
         """Remove what lies outside of the attempt's directory."""
         with contextlib.suppress(OSError):
             os.unlink(self.socket_path)
-        with contextlib.suppress(OSError):
-            os.unlink(".reserve", dir_fd=self.dir_fd)
+        self.give_back_reserve()
         remove_cgroup(self.cgroup)
 
 
@@ -1104,11 +1114,13 @@ def start_attempt(config: dict[str, Any], stdin_data: bytes, control: socket.soc
         raise StartError("void", "the attempt's directory belongs to another attempt")
     if attempt.read("child.json") is not None:
         raise StartError("busy", "this attempt was started, or given up, before")
+    attempt.patient = False
     try:
         guard, gate = prepare(attempt, stdin_data)
     except OSError:
         attempt.release()
         raise
+    attempt.patient = True
     with contextlib.suppress(OSError):
         os.write(gate, b"G")
     os.close(gate)
@@ -1151,7 +1163,15 @@ def prepare(attempt: Attempt, stdin_data: bytes) -> tuple[Guard, int]:
         **identity(),
     }
     # This is the intent to open the gate. Absent: the agent certainly never ran. Present: it may have.
-    if not attempt.write("child.json", record, durable=True):
+    try:
+        settled = attempt.write("child.json", record, durable=True)
+    except OSError:
+        os.close(gate)
+        guard.abandon()
+        if (attempt.read("child.json") or {}).get("pid") == attempt.pid:
+            os.unlink("child.json", dir_fd=attempt.dir_fd)  # not forced to disk, and the gate is shut for good
+        raise
+    if not settled:
         os.close(gate)
         guard.abandon()
         raise StartError("void", "the start was given up before the program was executed")
@@ -1682,6 +1702,7 @@ class Pump:
         self.kill_again_s = 0.0
         self.respawns = 0
         self.wishes = -1
+        self.accept_again_s: float | None = None
         self.look_at_logs_s: float | None = None
         self.log_room = 0
         self.look_for_supervisor_s: float | None = None
@@ -1734,6 +1755,8 @@ class Pump:
             waits.append(self.look_for_supervisor_s - now)
         if self.look_at_logs_s is not None:
             waits.append(self.look_at_logs_s - now)
+        if self.accept_again_s is not None:
+            waits.append(self.accept_again_s - now)
         return None if not waits else max(0, int(min(waits) * 1000) + 1)
 
     def on_time(self) -> None:
@@ -1745,6 +1768,11 @@ class Pump:
             set_size(self.attempt.master, cols, rows)
         if self.look_for_supervisor_s is not None and now >= self.look_for_supervisor_s:
             self.look_for_supervisor()
+        if self.accept_again_s is not None and now >= self.accept_again_s:
+            self.accept_again_s = None
+            assert self.attempt.listener is not None
+            self.poll.register(self.attempt.listener, select.POLLIN)
+            self.accept()
         if self.look_at_logs_s is not None and now >= self.look_at_logs_s:
             self.look_at_logs()
         while (step := self.ladder.due()) is not None:
@@ -1869,7 +1897,12 @@ class Pump:
         while True:
             try:
                 connection, _ = self.attempt.listener.accept()
+            except BlockingIOError:
+                return
             except OSError:
+                # No descriptor left for it, most likely. It stays in the queue, and would wake us again at once.
+                self.poll.unregister(self.attempt.listener)
+                self.accept_again_s = time.monotonic() + 0.2
                 return
             if peer_uid(connection) not in (os.getuid(), 0):
                 connection.close()

@@ -74,6 +74,9 @@ def _probe(files: AttemptFiles, launch: Mapping[str, Any], nonce: str) -> Probe:
         if time.monotonic() >= deadline:
             _wake(files)
             child = files.child(nonce) or {}
+            if files.exit_status() is not None:
+                detail = "it ended; its last record waits for space on the disk"
+                return Probe(state=ProbeState.RUNNING, pid=child.get("pid"), detail=detail)
             return Probe(
                 state=ProbeState.RUNNING,
                 pid=child.get("pid"),
@@ -117,6 +120,8 @@ def _running(files: AttemptFiles, status: Mapping[str, Any]) -> Probe:
     if status.get("ended") and known is not None:
         how = f"code {known.code}" if known.code is not None else f"signal {known.signal}"
         detail = f"it ended with {how}; what it left behind is being ended"
+    elif status.get("ended"):
+        detail = "it ended; its exit is being written down"
     pid = status.get("pid")
     return Probe(
         state=ProbeState.RUNNING,
