@@ -195,13 +195,13 @@ def check_space(files: AttemptFiles, min_free_bytes: int | None) -> None:
     if wanted is None:
         wanted = max(LEAST_FREE_BYTES, min(LOW_WATER_BYTES, found.f_blocks * found.f_frsize // 100))
     free = found.f_bavail * found.f_frsize
-    if free < wanted:
+    # Some file systems count neither blocks nor inodes; they say 0.
+    if found.f_blocks and free < wanted:
         text = f"the disk is nearly full: {_mib(free)} free at {files.directory}, {_mib(wanted)} wanted"
-        raise RuntimeUnavailable(text, hint="free some space (logist gc), or lower runtimes.host.min_free")
-    # Some file systems have no number of inodes; they say 0.
+        raise RuntimeUnavailable(text, hint="free some space (logist rm), or lower runtimes.host.min_free")
     if wanted and found.f_files and found.f_favail < min(LOW_WATER_INODES, max(LEAST_INODES, found.f_files // 100)):
         text = f"the disk has only {found.f_favail} inodes left at {files.directory}"
-        raise RuntimeUnavailable(text, hint="remove files (logist gc), or set runtimes.host.min_free to 0")
+        raise RuntimeUnavailable(text, hint="remove files (logist rm), or set runtimes.host.min_free to 0")
 
 
 def _mib(size: int) -> str:
