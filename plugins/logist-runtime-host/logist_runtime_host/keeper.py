@@ -884,12 +884,19 @@ class LogLimit:
         self.tail = (self.limit - self.head) * 7 // 8
         self.end = self.head  # of the hole
         self.unbounded = ""  # why the file system can't do it
+        self.room = 0  # what may be written before the next look
 
     def load(self) -> None:
         """Take up where another process stood."""
         record = read_record(self.dir_fd, self.record) or {}
         end = record.get("end")
         self.end = max(self.head, end) if isinstance(end, int) else self.head
+
+    def wrote(self, count: int) -> None:
+        """Count what its only writer has written; look at the file only when it is time to."""
+        self.room -= count
+        if self.room <= 0:
+            self.room = self.keep()
 
     def keep(self) -> int:
         """Punch if it is time to; return the bytes that may be written until it is time again."""
@@ -1641,7 +1648,7 @@ def append(attempt: Attempt, data: bytes) -> None:
                 raise
             time.sleep(0.5)
     for limit in attempt.limits:
-        limit.keep()
+        limit.wrote(len(data))
 
 
 # --- The pump ------------------------------------------------------------------------------------------------------
