@@ -20,7 +20,8 @@ SCHEMA = 1
 def command() -> None:
     """Read and write the configuration.
 
-    KEY is one of agent, runtime, sentinel, max_jobs, plugins.disable, or a plugin's setting: agents.NAME.SETTING,
+    KEY is one of agent, runtime, sentinel, max_jobs, max_log_bytes, plugins.disable, or a plugin's setting:
+    agents.NAME.SETTING,
     runtimes.NAME.SETTING, sentinels.NAME.SETTING (see: logist plugins info NAME).
     """
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from logist_core.cli.app import App
-from logist_core.cli.params import ASSIGNMENT, DURATION, complete_job, complete_plugin
+from logist_core.cli.params import ASSIGNMENT, DURATION, SIZE, complete_job, complete_plugin
 from logist_core.errors import ExitCode, LogistError, UsageError
 
 if TYPE_CHECKING:
@@ -70,6 +70,12 @@ class _RunCommand(click.Command):
 )
 @click.option("-d", "--detach", is_flag=True, help="Print the job's id and return.")
 @click.option("--pty/--no-pty", default=None, help="Give it a terminal, or don't (default: the agent decides).")
+@click.option(
+    "--max-log-bytes",
+    metavar="SIZE",
+    type=SIZE,
+    help="Keep so much of each log (64m, 2g; 0: all): its beginning and its end. Default: 1g.",
+)
 @click.option("--linger", is_flag=True, help="Leave processes alive that outlive the agent.")
 @click.option(
     "--agent-set", metavar="KEY=VALUE", type=ASSIGNMENT, multiple=True, help="A setting of the agent (logist agents)."
@@ -166,6 +172,7 @@ def _request(options: dict[str, Any], raw_args: tuple[str, ...]) -> SubmitReques
         cols=size.columns if on_terminal else 120,
         rows=size.lines if on_terminal else 40,
         linger=options["linger"],
+        max_log_bytes=options["max_log_bytes"],
         agent_set=_unique("--agent-set", options["agent_set"]),
         runtime_set=_unique("--runtime-set", options["runtime_set"]),
         sentinel_set=_unique("--sentinel-set", options["sentinel_set"]),

@@ -68,6 +68,7 @@ def fresh_status(app: App, job_id: str) -> JobStatus:
 
 def _logs(app: App, status: JobStatus) -> list[Log]:
     from logist_core.cli.show import Log
+    from logist_core.jobs.holes import hole_of, why_unbounded
 
     if not status.attempt:
         return []
@@ -76,7 +77,9 @@ def _logs(app: App, status: JobStatus) -> list[Log]:
     for stream in ("out", "err"):
         path = str(directory / f"{stream}.log")
         try:
-            found.append(Log(path, os.stat(path).st_size))
+            size = os.stat(path).st_size
+            hole = hole_of(path, size)
+            found.append(Log(path, size, hole.size_bytes if hole else 0, why_unbounded(path)))
         except OSError:
             if stream == "out":
                 found.append(Log(path, None))

@@ -1,7 +1,7 @@
 """Reads a job while it goes on: the bytes of its logs and the events of its journal, in an order that makes sense.
 
-Invariant: every byte of every stream is given once, in order; an event comes after the output that was on disk
-when it was read; nothing is locked, and nothing here slows the job.
+Invariant: every byte that a stream still has is given once, in order, and what was dropped of it is said; an event
+comes after the output that was on disk when it was read; nothing is locked, and nothing here slows the job.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from logist_core.jobs.holes import read_around
 from logist_core.types.job import JobEvent, JobStatus, Lifecycle
 
 if TYPE_CHECKING:
@@ -26,11 +27,12 @@ STREAMS = ("out", "err")
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Bytes that an attempt wrote."""
+    """Bytes that an attempt wrote; `dropped` says how many before them are gone by `--max-log-bytes`."""
 
     attempt: int
     stream: str
     data: bytes
+    dropped: int = 0
 
 
 def open_log(path: str | os.PathLike[str]) -> int:
@@ -56,15 +58,20 @@ class Tail:
         self._path = os.fspath(path)
         self._fd = -1
         self.offset = offset
+        self.dropped = 0  # bytes before those of the last `read` that were gone
 
     def read(self) -> bytes:
-        """Return the next bytes, at most `CHUNK_BYTES`; nothing where there is nothing new."""
+        """Return the next bytes, at most `CHUNK_BYTES`; nothing where there is nothing new.
+
+        What `--max-log-bytes` dropped is passed over, and counted in `dropped`.
+        """
         if self._fd < 0:
             self._fd = open_log(self._path)
             if self._fd < 0:
                 return b""
-        data = os.pread(self._fd, CHUNK_BYTES, self.offset)
-        self.offset += len(data)
+        data, at = read_around(self._fd, self._path, CHUNK_BYTES, self.offset)
+        self.dropped = at - self.offset
+        self.offset = at + len(data)
         return data
 
     def size(self) -> int:
@@ -191,7 +198,7 @@ class JobFeed:
             # Bounded by what is there now: a job that writes faster than we read must not keep us from its events.
             end = tail.size()
             while tail.offset < end and (data := tail.read()):
-                yield Output(self.attempt, stream, data)
+                yield Output(self.attempt, stream, data, tail.dropped)
 
 
 def read_output(

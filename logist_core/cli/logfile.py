@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from logist_core.cli.follow import open_log
+from logist_core.jobs.holes import hole_of
 from logist_core.types.job import JobEvent
 
 _BLOCK_BYTES = 64 * 1024
@@ -16,7 +17,8 @@ _BLOCK_BYTES = 64 * 1024
 def offset_of_last_lines(path: str | os.PathLike[str], count: int) -> int:
     """Return the offset at which the last `count` lines begin; 0 where there are fewer, or no file.
 
-    A last line without its newline counts as a line. Reads from the end, no more than it has to.
+    A last line without its newline counts as a line. Reads from the end, no more than it has to. Where the log lacks
+    what `--max-log-bytes` dropped, the lines before that don't count: the answer is then where the gap begins.
     """
     fd = open_log(path)
     if fd < 0:
@@ -30,11 +32,17 @@ def offset_of_last_lines(path: str | os.PathLike[str], count: int) -> int:
         while start > 0:
             begin = max(start - _BLOCK_BYTES, 0)
             block = os.pread(fd, start - begin, begin)
+            hole = hole_of(path, os.fstat(fd).st_size)
+            if hole is not None and begin < hole.end and start > hole.start:
+                block = block[max(hole.end - begin, 0) :]
+                begin = min(hole.end, start)
             at = len(block)
             while (at := block.rfind(b"\n", 0, at)) >= 0:
                 count -= 1
                 if count == 0:
                     return begin + at + 1
+            if hole is not None and hole.start < begin <= hole.end:
+                return hole.start
             start = begin
         return 0
     finally:

@@ -56,7 +56,29 @@ class Assignment(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         return key, text
 
 
+_SIZE_UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
+
+
+class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A number of bytes (`0`, `65536`, `64m`, `1.5g`), converted to a whole number."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return bytes; raises `UsageError` with what a size looks like."""
+        if isinstance(value, int):
+            return value
+        text = str(value).strip().lower().removesuffix("ib").removesuffix("b")
+        unit = text[-1:] if text[-1:].isalpha() else ""
+        number = text.removesuffix(unit).strip()
+        if unit not in _SIZE_UNITS or not number.replace(".", "", 1).isdecimal() or not number.isascii():
+            option = param.opts[-1] if param is not None else "size"
+            raise UsageError(f"{option}: {str(value)[:80]!r} is no size", hint="a number of bytes, or 64k, 64m, 2g")
+        return int(float(number) * (1 << _SIZE_UNITS[unit]))
+
+
 DURATION = Duration()
+SIZE = Size()
 ASSIGNMENT = Assignment()
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/reference/json.md).")

@@ -6,17 +6,20 @@ import sys
 from collections.abc import Iterable
 
 from logist_core.cli.follow import Output
-from logist_core.cli.output import is_terminal, put, wants_colour
+from logist_core.cli.output import is_terminal, note, put, wants_colour
 from logist_core.cli.text import Display
+from logist_core.jobs.holes import dropped_text
 from logist_core.types.job import JobEvent
 
 
 class RawPrinter:
-    """Writes the exact bytes of both streams."""
+    """Writes the exact bytes of both streams; what was dropped of them is said on stderr."""
 
     def take(self, item: Output | JobEvent) -> None:
         """Write output; events aren't output."""
         if isinstance(item, Output):
+            if item.dropped:
+                note(f"{item.stream}.log: {dropped_text(item.dropped)}", "yellow")
             stream = sys.stderr.buffer if item.stream == "err" else sys.stdout.buffer
             stream.write(item.data)
             stream.flush()
@@ -51,7 +54,15 @@ class TextPrinter:
     def take(self, item: Output | JobEvent) -> None:
         """Write output; events aren't output."""
         if isinstance(item, Output):
+            if item.dropped:
+                self._say_dropped(item.stream, item.dropped)
             self._put(item.stream, self._displays[item.stream].feed(item.data))
+
+    def _say_dropped(self, name: str, count: int) -> None:
+        """Say it on a line of its own. An escape sequence that the gap cut in two goes no further."""
+        display, self._displays[name] = self._displays[name], self._fresh_displays()[name]
+        self._put(name, display.finish())
+        self._put(name, ("\n" if self._line_open[name] else "") + dropped_text(count) + "\n")
 
     def finish(self) -> None:
         """Write what was held back, and end a line that the job left open on a terminal."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from logist_core.cli.formats import age, duration, moment
+from logist_core.cli.formats import age, duration, moment, size
 from logist_core.cli.output import paint
 from logist_core.cli.text import one_line
 from logist_core.dashboard.needs import NEEDS_A_PERSON
@@ -30,10 +30,15 @@ _TROUBLE = frozenset(
 
 
 class Log(NamedTuple):
-    """A log of an attempt: where it is, and how many bytes it holds (None: it isn't there)."""
+    """A log of an attempt: where it is, and how many bytes were written to it (None: it isn't there).
+
+    `dropped_bytes` of these are gone by `--max-log-bytes`; `unbounded` is why that limit can't be kept.
+    """
 
     path: str
     size_bytes: int | None
+    dropped_bytes: int = 0
+    unbounded: str | None = None
 
 
 def lifecycle_style(lifecycle: Lifecycle) -> tuple[str, ...]:
@@ -160,8 +165,6 @@ def block(
     status: JobStatus, *, now: float, spec: JobSpec | None, logs: Sequence[Log] = (), colour: bool = False
 ) -> str:
     """Return everything known of a job, a few lines; `spec` is None where it can't be read."""
-    from logist_core.cli.formats import size
-
     head = paint(status.id, "bold", on=colour)
     if status.name:
         head += f"  {one_line(status.name, 80)}"
@@ -187,12 +190,22 @@ def block(
     if len(status.attempts) > 1 or (status.attempts and not status.lifecycle.ended):
         rows += [("attempt" if i == 0 else "", _attempt(a, now)) for i, a in enumerate(status.attempts)]
     for index, log in enumerate(logs):
-        held = "not there" if log.size_bytes is None else size(log.size_bytes)
-        rows.append(("output" if index == 0 else "", f"{one_line(log.path)} ({held})"))
+        rows.append(("output" if index == 0 else "", f"{one_line(log.path)} ({_held(log)})"))
     if step := next_step(status):
         rows.append(("next", step))
     body = "\n".join(f"  {paint(f'{name:<11}', 'dim', on=colour)}{text}".rstrip() for name, text in rows)
     return f"{head}\n{body}"
+
+
+def _held(log: Log) -> str:
+    if log.size_bytes is None:
+        return "not there"
+    held = size(log.size_bytes)
+    if log.dropped_bytes:
+        held += f", {size(log.dropped_bytes)} of it dropped by --max-log-bytes"
+    if log.unbounded:
+        held += f", --max-log-bytes can't be kept here: {one_line(log.unbounded, 80)}"
+    return held
 
 
 def _state(status: JobStatus, now: float, colour: bool) -> str:

@@ -235,11 +235,17 @@ def user_path(env: Mapping[str, str]) -> Path:
     return default_config_dir(env) / "config.toml"
 
 
+#: A smaller limit would leave neither a beginning nor an end worth keeping.
+MIN_LOG_BYTES = 1 << 20
+
+
 def check_core(key: str, setting: Setting, value: object) -> JSON:
     """Return a checked value of a core key; raises ValueError with a text that completes `<key> `."""
     checked = check_value(setting, value)
     if key == "max_jobs" and checked < 1:
         raise ValueError(f"must be 1 or more, not {checked}")
+    if key == "max_log_bytes" and checked != 0 and checked < MIN_LOG_BYTES:
+        raise ValueError(f"must be {MIN_LOG_BYTES} (1 MiB) or more, or 0 for no limit, not {checked}")
     return checked
 
 

@@ -36,6 +36,11 @@ CORE_SETTINGS: Mapping[str, Setting] = MappingProxyType(
         "max_jobs": Setting(
             type="int", default=None, help="How many jobs may run at once; unset: one for each processor core."
         ),
+        "max_log_bytes": Setting(
+            type="int",
+            default=1 << 30,
+            help="Keep each log of an attempt within so many bytes, its beginning and its end; 0: keep all of it.",
+        ),
         "plugins.disable": Setting(
             type="list", default=[], help="Distributions whose plugins are left out (`logist-agent-old`)."
         ),

@@ -29,8 +29,9 @@ What the fields of a status mean:
 `activity`
     By the output of the last attempt. Unknown when an attempt starts; kept, as last evidence, when it has ended.
 `conditions`
-    Sorted. `cancelling` while `cancel` is set; it can't be raised by hand. `orphaned`, `unresponsive`, `stalled` and
-    `suspect` need a running attempt and go with it; all others last until they are cleared or an attempt starts.
+    Sorted. `cancelling` while `cancel` is set; it can't be raised by hand. `orphaned`, `unresponsive`,
+    `log_unbounded`, `stalled` and `suspect` need a running attempt and go with it; all others last until they are
+    cleared or an attempt starts.
 `cancel`
     What `job.cancel_requested` asked for: `kill` overrides `stop`, `stop` doesn't take back `kill`. None again when
     the job has ended, or when a person requeues it while it waits or is held. A requeue that is *decided at the end
@@ -58,7 +59,7 @@ from logist_core.types.signals import UNKNOWN_ACTIVITY, Activity
 
 CANCELLING = "cancelling"
 #: Conditions of a running attempt; they go with it.
-ATTEMPT_CONDITIONS = frozenset({"orphaned", "unresponsive", "stalled", "suspect"})
+ATTEMPT_CONDITIONS = frozenset({"orphaned", "unresponsive", "stalled", "suspect", "log_unbounded"})
 
 _PHASE_OF_ENDED_ATTEMPT = {
     "exited": Phase.EXITED,

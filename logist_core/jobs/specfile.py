@@ -124,6 +124,7 @@ _FIELDS: Mapping[str, _Field] = MappingProxyType(
         "pty": ("true, false or null", lambda value: value is None or isinstance(value, bool), _same),
         "cols": _SIZE,
         "rows": _SIZE,
+        "max_log_bytes": ("a whole number above 0, or null", lambda v: v is None or (_is_int(v) and v > 0), _same),
         "linger": ("true or false", lambda value: isinstance(value, bool), _same),
         "agent_settings": _OBJECT,
         "runtime_settings": _OBJECT,

@@ -86,10 +86,11 @@ class LineCutter:
         self._hold(rest)
         return blocks
 
-    def restart(self, offset: int) -> None:
-        """Drop the partial line and go on at `offset`, at a line's beginning."""
+    def restart(self, offset: int, *, cut: bool = False) -> None:
+        """Drop the partial line and go on at `offset`: at a line's beginning, or with `cut` somewhere in one."""
         self._end = offset
         self._start_line(offset)
+        self._cut = self._lost_start = cut
 
     def finish(self) -> list[Block]:
         """Return the partial line as if it had ended."""

@@ -70,6 +70,7 @@ class LineStream:
         self._cutter = LineCutter(max_line, self.tail.offset, cut=saved.get("cut", False))
         self._context: tuple[str, ...] = tuple(saved.get("context", ()))
         self._truncations = 0
+        self._dropped = 0
         self._problems: list[str] = []
         # The line without an end: how far it had grown, since when it stands there, and what was read in it.
         self._grown_to = (0, -1)
@@ -85,6 +86,10 @@ class LineStream:
             self._truncations = self.tail.truncations
             self._problems.append(f"{self._name}.log became shorter; it is read again from its new beginning")
             self._cutter.restart(self.tail.offset - len(data))
+        if self.tail.dropped != self._dropped:
+            self._tell_dropped()
+            # What comes first is, most likely, the rest of a line.
+            self._cutter.restart(self.tail.offset - len(data), cut=True)
         made: list[Signal] = []
         for block in self._cutter.feed(data):
             made += self._read_block(block, now, reader)
@@ -117,6 +122,11 @@ class LineStream:
         """Return what went wrong since the last call, a line each."""
         taken, self._problems = self._problems, []
         return taken
+
+    def _tell_dropped(self) -> None:
+        if not self._dropped:  # once: a flood that outruns us drops again and again
+            self._problems.append(f"{self._name}.log: output was dropped by --max-log-bytes before it was read")
+        self._dropped = self.tail.dropped
 
     def _read_block(self, block: Block, now: float, reader: Reader) -> list[Signal]:
         if not self._json or b"{" not in block.data:
@@ -219,6 +229,7 @@ class TerminalStream:
         self._cols, self._rows = cols, rows
         self._screen_: Screen | None = None
         self._truncations = 0
+        self._dropped = 0
         self._problems: list[str] = []
         # What was seen at the last look, by rule and text; `_states` is the part that is only true while visible.
         self._shown: dict[tuple[str, str], None] = dict.fromkeys((r, t) for r, t in saved.get("shown", ()))
@@ -240,6 +251,11 @@ class TerminalStream:
             self._truncations = self.tail.truncations
             screen.reset()
             self._problems.append("out.log became shorter; it is read again from its new beginning")
+        if self.tail.dropped != self._dropped:
+            if not self._dropped:
+                self._problems.append("out.log: output was dropped by --max-log-bytes before it was read")
+            self._dropped = self.tail.dropped
+            screen.reset()
         if not data:
             return []
         failures = screen.failures

@@ -1,13 +1,16 @@
 """Reads a growing log from where it was left off. Owns the byte offset; never reads a byte twice.
 
-Invariant: `offset` only moves past bytes that were handed out or, on request, skipped. The one exception is a log
-that became shorter: that is counted in `truncations`, and reading starts over at its new beginning.
+Invariant: `offset` only moves past bytes that were handed out or, on request, skipped. There are two exceptions. A log
+that became shorter is counted in `truncations`, and reading starts over at its new beginning. What `--max-log-bytes`
+dropped before it was read is counted in `dropped`, and reading goes on behind it.
 """
 
 from __future__ import annotations
 
 import os
 import stat
+
+from logist_core.jobs.holes import hole_of, read_around
 
 
 class Tail:
@@ -22,6 +25,7 @@ class Tail:
     Attributes:
         offset: Bytes handed out so far.
         size: The log's size at the last look.
+        dropped: Bytes that were dropped from the log before they were read.
         truncations: How often the log was found shorter than what had been read, or replaced by something else.
     """
 
@@ -30,6 +34,7 @@ class Tail:
         self.path = path
         self.offset = offset
         self.size = offset
+        self.dropped = 0
         self.truncations = 0
         self._written_before = 0
 
@@ -59,12 +64,17 @@ class Tail:
         return left_out
 
     def peek(self, start: int, end: int) -> bytes:
-        """Return the bytes from `start` to `end` again, without moving; for rebuilding what a checkpoint can't hold."""
+        """Return the bytes from `start` to `end` again, without moving; for rebuilding what a checkpoint can't hold.
+
+        Less where some were dropped from the log meanwhile: only what comes after those.
+        """
         fd = self._open()
         if fd is None:
             return b""
         try:
-            return os.pread(fd, max(0, end - start), start)
+            data = os.pread(fd, max(0, end - start), start)
+            hole = hole_of(self.path, os.fstat(fd).st_size)
+            return data if hole is None or hole.start >= end else data[max(0, hole.end - start) :]
         finally:
             os.close(fd)
 
@@ -91,10 +101,12 @@ class Tail:
                 self._written_before += self.offset
                 self.offset = 0
             self.size = size
-            data = os.pread(fd, min(max_bytes, self.behind), self.offset) if max_bytes else b""
+            wanted = min(max_bytes, self.behind)
+            data, at = read_around(fd, self.path, wanted, self.offset) if wanted else (b"", self.offset)
         except OSError:
             return b""
         finally:
             os.close(fd)
-        self.offset += len(data)
+        self.dropped += at - self.offset
+        self.offset = at + len(data)
         return data

@@ -90,6 +90,7 @@ def launch(store: JobStore, plugins: Plugins, job_id: str, respawn: Respawn | No
         environment=attempt_environment(inherited, spec, planned.launch),
         linger=spec.linger,
         respawn=respawn,
+        max_log_bytes=spec.max_log_bytes,
     )
     try:
         handle = runtime.start(planned.launch, key, context)

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 #: The observer's checkpoint in an attempt's directory.
 OBSERVER_FILE = "observer.json"
 #: Conditions that a probe raises and clears.
-PROBED = frozenset({"orphaned", "unresponsive", "unreachable", "unkillable", "runtime_missing", "rebooted"})
+PROBED = frozenset(
+    {"orphaned", "unresponsive", "unreachable", "unkillable", "runtime_missing", "rebooted", "log_unbounded"}
+)
 #: An attempt whose launcher died before anything ran goes back to the queue, so often in a row at the most.
 MOST_REQUEUES = 3
 

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from logist_core.config import resolve_settings
+from logist_core.config.layers import MIN_LOG_BYTES
 from logist_core.errors import UsageError
 from logist_core.jobs.ids import new_id
 from logist_core.types._json import JSON
@@ -38,6 +39,7 @@ class SubmitRequest:
     Attributes:
         environment: The complete environment of the submitting shell; its values go to the vault, never to disk.
         after: Job references, resolved here.
+        max_log_bytes: 0: no limit.
         agent_set, runtime_set, sentinel_set: Plugin settings as text, from the command line.
         Others: as in `JobSpec`.
     """
@@ -60,6 +62,7 @@ class SubmitRequest:
     cols: int = 120
     rows: int = 40
     linger: bool = False
+    max_log_bytes: int | None = None
     agent_set: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     runtime_set: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     sentinel_set: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -107,6 +110,7 @@ def submit(store: JobStore, registry: Registry, config: Config, request: SubmitR
         cols=request.cols,
         rows=request.rows,
         linger=request.linger,
+        max_log_bytes=_log_limit(request, config),
         agent_settings=settings["agent"],
         runtime_settings=settings["runtime"],
         sentinel_settings=settings["sentinel"],
@@ -131,6 +135,13 @@ def _check(store: JobStore, request: SubmitRequest) -> None:
         _check_name(store, request.name)
     _check_labels(request)
     _check_variables(request)
+
+
+def _log_limit(request: SubmitRequest, config: Config) -> int | None:
+    wanted: int = config.get("max_log_bytes") if request.max_log_bytes is None else request.max_log_bytes
+    if 0 < wanted < MIN_LOG_BYTES or wanted < 0:
+        raise UsageError(f"--max-log-bytes {wanted} is too little", hint="1m or more, or 0 for no limit")
+    return wanted or None
 
 
 def _check_labels(request: SubmitRequest) -> None:

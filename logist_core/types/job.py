@@ -110,6 +110,7 @@ class JobSpec:
         pty: Force a pseudo-terminal on or off; None: the agent decides.
         cols, rows: The terminal's size where there is one.
         linger: Leave processes alive that outlive the agent.
+        max_log_bytes: Keep each log of an attempt within so many bytes on disk, its beginning and its end; None: all.
         agent_settings, runtime_settings, sentinel_settings: Settings resolved at submission
             (command line > project > user).
         created_at: Unix time, seconds.
@@ -136,6 +137,7 @@ class JobSpec:
     cols: int = 120
     rows: int = 40
     linger: bool = False
+    max_log_bytes: int | None = None
     agent_settings: Mapping[str, JSON] = field(default_factory=lambda: MappingProxyType({}))
     runtime_settings: Mapping[str, JSON] = field(default_factory=lambda: MappingProxyType({}))
     sentinel_settings: Mapping[str, JSON] = field(default_factory=lambda: MappingProxyType({}))

@@ -162,7 +162,8 @@ class Probe:
         pid: The leader's pid where there is one on this machine.
         exit: Present if and only if `state` is EXITED.
         conditions: Any of `orphaned` (agent lives, keeper dead), `unresponsive` (keeper lives, doesn't answer),
-            `unreachable` (another machine's), `unkillable`, `rebooted`.
+            `unreachable` (another machine's), `unkillable`, `rebooted`, `log_unbounded` (`max_log_bytes` can't be
+            kept: the file system makes no holes).
         detail: One line for a person.
     """
 
@@ -253,9 +254,13 @@ class StartContext:
             which the runtime sets from the key. Holds secrets: pass it on in memory, never by argv, never to a file.
         linger: Leave processes alive that outlive the leader.
         respawn: For runtimes whose processes outlive the supervisor and can start it again; None: don't.
+        max_log_bytes: Keep each log within so many bytes on disk: its beginning and its end, offsets unchanged. What
+            is dropped between them is a hole, and `out.log.holes` (`err.log.holes`), a JSON record with `start` and
+            `end`, names it *before* it is made. None: no limit. A runtime that can't says so in a probe's conditions.
     """
 
     directory: str
     environment: Mapping[str, str]
     linger: bool = False
     respawn: Respawn | None = None
+    max_log_bytes: int | None = None

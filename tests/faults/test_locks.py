@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 from logist_runtime_host import keeper
 from support.attempts import Attempts, attempts_in_a_place_of_their_own
-from logist_core.supervise.daemon import SWEEP_S
 from support.logist import Logist, alive, kill
 from support.waiting import eventually
 
@@ -26,6 +25,7 @@ from logist_core.jobs.home import Home
 from logist_core.jobs.ids import new_id
 from logist_core.jobs.locks import file_lock
 from logist_core.jobs.store import LOCK, JobStore
+from logist_core.supervise.daemon import SWEEP_S
 from logist_core.types.job import JobSpec
 
 

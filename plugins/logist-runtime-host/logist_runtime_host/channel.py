@@ -33,8 +33,13 @@ class Tail:
     """Reads a growing log from an offset on."""
 
     def __init__(self, files: AttemptFiles, name: str) -> None:
+<<<<<<< HEAD
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         self.fd = os.open(name, flags, dir_fd=files.dir_fd)
+=======
+        self._files, self._holes = files, f"{name}.holes"
+        self.fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=files.dir_fd)
+>>>>>>> 8d259bb6627343799ac93e317746466ab96018d6
         self.offset = 0
 
     def size(self) -> int:
@@ -42,10 +47,31 @@ class Tail:
         return os.fstat(self.fd).st_size
 
     def read(self, limit: int) -> bytes:
-        """Return what is new, at most `limit` bytes."""
-        data = os.pread(self.fd, limit, self.offset)
-        self.offset += len(data)
-        return data
+        """Return what is new, at most `limit` bytes; behind a hole where the offset lies in one."""
+        while True:
+            data = os.pread(self.fd, limit, self.offset)
+            start, end = self._hole()
+            if start <= self.offset < end and data:
+                self.offset = end
+                continue
+            if self.offset < start < self.offset + len(data):
+                data = data[: start - self.offset]
+            self.offset += len(data)
+            return data
+
+    def part(self, begin: int, end: int) -> bytes:
+        """Return the bytes from `begin` to `end` as far as they are still there, without moving."""
+        data = os.pread(self.fd, max(0, end - begin), begin)
+        hole = [min(max(edge - begin, 0), len(data)) for edge in self._hole()]
+        return data[: hole[0]] + data[hole[1] :]
+
+    def _hole(self) -> tuple[int, int]:
+        """Return (start, end) of what was dropped. To be asked after a read: the record is there before the hole."""
+        record = self._files.read(self._holes) or {}
+        start, end = record.get("start"), record.get("end")
+        if not isinstance(start, int) or not isinstance(end, int) or not start < end <= self.size():
+            return 0, 0
+        return start, end
 
 
 class Changes:
@@ -217,7 +243,11 @@ class HostChannel:
                 events.append(AttachEvent(kind="lagged"))
                 events.append(AttachEvent(kind="screen", data=self._screen()))
                 continue
+            at = tail.offset
             data = tail.read(READ_BYTES)
+            if tail.offset - len(data) > at and not self._pty:
+                text = f"\r\n[... {tail.offset - len(data) - at} bytes dropped by --max-log-bytes ...]\r\n"
+                events.append(AttachEvent(kind="output", data=text.encode()))
             if data:
                 events.append(AttachEvent(kind="output", data=data if self._pty else screen.plain(data)))
         return any(tail.offset < tail.size() for tail in self._tails)
@@ -232,12 +262,12 @@ class HostChannel:
         end = tail.size()
         start = max(0, end - screen.REPLAY_BYTES)
         head, late = MODE_BYTES
-        earlier = os.pread(tail.fd, min(head, start), 0)
+        earlier = tail.part(0, min(head, start))
         if start > head:
             begin = max(head, start - late)
-            earlier += os.pread(tail.fd, start - begin, begin)
-        data = os.pread(tail.fd, end - start, start)
-        tail.offset = start + len(data)
+            earlier += tail.part(begin, start)
+        data = tail.part(start, end)
+        tail.offset = end
         return screen.restore(data, cut=start > 0, earlier=earlier)
 
     def _can_type(self) -> bool:
@@ -253,7 +283,7 @@ class HostChannel:
     def _alternate(self) -> bool:
         tail = self._tails[0]
         end = tail.size()
-        return screen.modes(os.pread(tail.fd, MODE_BYTES[1], max(0, end - MODE_BYTES[1]))).get(b"1049", False)
+        return screen.modes(tail.part(max(0, end - MODE_BYTES[1]), end)).get(b"1049", False)
 
     def send(self, data: bytes) -> None:
         """Type `data`; the first who types gets the lease. A terminal's own answers take it from nobody.

@@ -62,6 +62,15 @@ SUPERVISOR_EXPECTED_S = 10.0  # a new pump waits so long for a supervisor to con
 RESPAWN_RETRY_S = (5.0, 30.0, 120.0, 300.0)
 SHIM_ERR_LIMIT = 64 * 1024
 RESERVE_BYTES = 64 * 1024
+#: A file with blocks, and a second name of it: on a tmpfs a name costs as much as a file, and a record needs both.
+RESERVES = (".reserve", ".reserve.link")
+
+MIN_LOG_LIMIT = 1 << 20
+HOLE_ALIGN = 4096
+#: A log is looked at again only after the time that it would take to fill at this speed, so that a flood doesn't wake
+#: the pump at each write; a job that writes faster may be over its limit for as long.
+LOG_FILL_BYTES_S = 512 << 20
+LOG_LOOK_S = (0.01, 5.0)
 
 EX_TEMPFAIL = 75
 
@@ -387,6 +396,19 @@ class Linux:
             return -1
         return watch
 
+    def watch_next_write(self, watch: int, fd: int) -> bool:
+        """Have `watch`, of `watch_directory`, become readable at the next change of a file, once."""
+        flags = 0x2 | 0x80000000  # IN_MODIFY, IN_ONESHOT
+        return bool(ctypes.CDLL(None).inotify_add_watch(watch, b"/proc/self/fd/%d" % fd, flags) >= 0)
+
+    def punch_hole(self, fd: int, start: int, size: int) -> None:
+        """Give the blocks of a part of a file back; its size stays, and the part reads as zeros."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        fallocate = getattr(libc, "fallocate64", None) or libc.fallocate
+        if fallocate(fd, 0x3, ctypes.c_int64(start), ctypes.c_int64(size)):  # PUNCH_HOLE | KEEP_SIZE
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+
     def memory_file(self, data: bytes) -> int:
         """Return a read-only descriptor of a file that has no name and holds `data`."""
         fd = os.memfd_create("stdin", os.MFD_CLOEXEC)
@@ -513,6 +535,14 @@ class Darwin(Linux):  # pragma: no cover
     def watch_directory(self, fd: int) -> int:
         """Return -1: a stop then needs its asker to live until the pump has heard of it."""
         return -1
+
+    def watch_next_write(self, watch: int, fd: int) -> bool:
+        """Return False: look again and again."""
+        return False
+
+    def punch_hole(self, fd: int, start: int, size: int) -> None:
+        """Give the blocks of a part of a file back by F_PUNCHHOLE."""
+        fcntl.fcntl(fd, 99, struct.pack("=IIqq", 0, 0, start, size))
 
     def memory_file(self, data: bytes) -> int:
         """Return a read-only descriptor of an unlinked file that holds `data`."""
@@ -841,6 +871,67 @@ _PASSING_ERRORS = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENFILE, errno.EMFILE, errno.ENOMEM, errno.EAGAIN}
 )
 
+# --- A log's limit -------------------------------------------------------------------------------------------------
+
+
+class LogLimit:
+    """Keeps a growing log within a size on disk: its head and its tail stay, what is between is given back.
+
+    Offsets stay what they are. Invariant: `<log>.holes` names the hole before it is punched; so whoever reads the log
+    first and that record afterwards never takes the zeros of a hole for output.
+    """
+
+    def __init__(self, dir_fd: int, name: str, fd: int, limit: int) -> None:
+        """Look at nothing yet; `limit` is in bytes."""
+        self.dir_fd, self.record, self.fd = dir_fd, f"{name}.holes", fd
+        self.limit = max(limit, MIN_LOG_LIMIT)
+        self.head = min(1 << 20, self.limit // 4) & -HOLE_ALIGN
+        # Punched a good piece at a time: between two punches the tail grows by an eighth.
+        self.tail = (self.limit - self.head) * 7 // 8
+        self.end = self.head  # of the hole
+        self.unbounded = ""  # why the file system can't do it
+        self.room = 0  # what may be written before the next look
+
+    def load(self) -> None:
+        """Take up where another process stood."""
+        record = read_record(self.dir_fd, self.record) or {}
+        end = record.get("end")
+        self.end = max(self.head, end) if isinstance(end, int) else self.head
+
+    def wrote(self, count: int) -> None:
+        """Count what its only writer has written; look at the file only when it is time to."""
+        self.room -= count
+        if self.room <= 0:
+            self.room = self.keep()
+
+    def keep(self) -> int:
+        """Punch if it is time to; return the bytes that may be written until it is time again."""
+        size = os.fstat(self.fd).st_size
+        with contextlib.suppress(OSError):  # no space for the record: the next look tries again
+            if size < self.end != self.head:  # truncated by somebody: there is no hole in what comes now
+                os.unlink(self.record, dir_fd=self.dir_fd)
+                self.end = self.head
+            if not self.unbounded and size - (self.end - self.head) > self.limit:
+                self._punch(size)
+        return self.limit - (size - (self.end - self.head))
+
+    def _punch(self, size: int) -> None:
+        try:
+            # Behind the end there is nothing to lose: this only asks whether the file system can.
+            SYSTEM.punch_hole(self.fd, (size + (1 << 40)) & -HOLE_ALIGN, HOLE_ALIGN)
+        except (OSError, AttributeError) as error:
+            self.unbounded = getattr(error, "strerror", None) or str(error)
+            value = {"schema": SCHEMA, "start": self.head, "end": self.end, "unbounded": self.unbounded}
+            write_record(self.dir_fd, self.record, value, durable=False, replace=True)
+            return
+        end = (size - self.tail) & -HOLE_ALIGN
+        value = {"schema": SCHEMA, "start": self.head, "end": end}
+        write_record(self.dir_fd, self.record, value, durable=True, replace=True)
+        self.end = end
+        # From the head on, not from the last end: a predecessor may have died before it had punched.
+        SYSTEM.punch_hole(self.fd, self.head, end - self.head)
+
+
 # --- An attempt ----------------------------------------------------------------------------------------------------
 
 
@@ -858,6 +949,7 @@ class Attempt:
         self.dir_fd = os.open(config["directory"], flags)
         self.origin = "keeper"
         self.parent = False  # whether this very process is the leader's parent
+        self.patient = True  # wait for space for a record; before the gate, a start is refused instead
         self.keeper_pid: int | None = None
         self.keeper_session = os.getsid(0)
         self.lock_fd = -1
@@ -865,6 +957,7 @@ class Attempt:
         self.listener: socket.socket | None = None
         self.out_fd = -1
         self.err_fd = -1
+        self.limits: list[LogLimit] = []  # of out.log, and of err.log where there is one
         self.master = -1
         self.slave = -1
         self.input_fd = -1  # where the agent's input is written: the master, or a pipe
@@ -902,10 +995,11 @@ class Attempt:
             except OSError as error:
                 if error.errno == errno.ENOENT:
                     return False  # somebody removed the directory
-                if error.errno not in _PASSING_ERRORS:
+                if error.errno not in _PASSING_ERRORS or not self.patient:
                     raise
-                with contextlib.suppress(OSError):
-                    os.unlink(".reserve", dir_fd=self.dir_fd)
+                self.give_back_reserve()
+                # What could not be forced to disk isn't by trying again: a record in the cache is better than none.
+                durable = durable and error.errno != errno.EIO
                 time.sleep(wait_s)
                 wait_s = min(wait_s * 2, 5.0)
 
@@ -927,6 +1021,8 @@ class Attempt:
                 self.out_fd = fd
             else:
                 self.err_fd = fd
+            if limit := self.config.get("max_log_bytes"):
+                self.limits.append(LogLimit(self.dir_fd, name, fd, int(limit)))
         with contextlib.suppress(OSError):
             flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
             reserve = os.open(".reserve", flags, 0o600, dir_fd=self.dir_fd)
@@ -935,6 +1031,7 @@ class Attempt:
                     os.posix_fallocate(reserve, 0, RESERVE_BYTES)
             finally:
                 os.close(reserve)
+            os.link(*RESERVES, src_dir_fd=self.dir_fd, dst_dir_fd=self.dir_fd, follow_symlinks=False)
 
     def listen(self) -> None:
         """(Re-)make the attempt's socket. Only the holder of the lock may."""
@@ -991,12 +1088,17 @@ class Attempt:
             if os.fstat(2).st_size < SHIM_ERR_LIMIT:
                 write_all(2, f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {os.getpid()} {text}\n".encode())
 
+    def give_back_reserve(self) -> None:
+        """Make space for a record on a full disk."""
+        for name in RESERVES:
+            with contextlib.suppress(OSError):
+                os.unlink(name, dir_fd=self.dir_fd)
+
     def release(self) -> None:
         """Remove what lies outside of the attempt's directory."""
         with contextlib.suppress(OSError):
             os.unlink(self.socket_path)
-        with contextlib.suppress(OSError):
-            os.unlink(".reserve", dir_fd=self.dir_fd)
+        self.give_back_reserve()
         remove_cgroup(self.cgroup)
 
 
@@ -1026,11 +1128,13 @@ def start_attempt(config: dict[str, Any], stdin_data: bytes, control: socket.soc
         raise StartError("void", "the attempt's directory belongs to another attempt")
     if attempt.read("child.json") is not None:
         raise StartError("busy", "this attempt was started, or given up, before")
+    attempt.patient = False
     try:
         guard, gate = prepare(attempt, stdin_data)
     except OSError:
         attempt.release()
         raise
+    attempt.patient = True
     with contextlib.suppress(OSError):
         os.write(gate, b"G")
     os.close(gate)
@@ -1073,7 +1177,15 @@ def prepare(attempt: Attempt, stdin_data: bytes) -> tuple[Guard, int]:
         **identity(),
     }
     # This is the intent to open the gate. Absent: the agent certainly never ran. Present: it may have.
-    if not attempt.write("child.json", record, durable=True):
+    try:
+        settled = attempt.write("child.json", record, durable=True)
+    except OSError:
+        os.close(gate)
+        guard.abandon()
+        if (attempt.read("child.json") or {}).get("pid") == attempt.pid:
+            os.unlink("child.json", dir_fd=attempt.dir_fd)  # not forced to disk, and the gate is shut for good
+        raise
+    if not settled:
         os.close(gate)
         guard.abandon()
         raise StartError("void", "the start was given up before the program was executed")
@@ -1494,6 +1606,9 @@ def conclude(attempt: Attempt, summary: dict[str, Any]) -> None:
     """Drain the terminal, force the logs to disk, write `done.json`: the attempt's last word."""
     drained = drain(attempt) if attempt.master >= 0 else True
     sizes = {}
+    for limit in attempt.limits:
+        limit.load()
+        limit.keep()
     for name, fd in (("out_bytes", attempt.out_fd), ("err_bytes", attempt.err_fd)):
         if fd >= 0:
             with contextlib.suppress(OSError):
@@ -1539,6 +1654,8 @@ def append(attempt: Attempt, data: bytes) -> None:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             time.sleep(0.5)
+    for limit in attempt.limits:
+        limit.wrote(len(data))
 
 
 # --- The pump ------------------------------------------------------------------------------------------------------
@@ -1585,6 +1702,8 @@ class Pump:
         self.link = link
         self.link_data = b""
         self.link.setblocking(False)
+        for limit in attempt.limits:
+            limit.load()
         self.guard_child = 0
         self.clients: dict[int, Client] = {}
         self.lease: Client | None = None
@@ -1596,6 +1715,10 @@ class Pump:
         self.master_open = attempt.master >= 0
         self.kill_again_s = 0.0
         self.respawns = 0
+        self.wishes = -1
+        self.accept_again_s: float | None = None
+        self.look_at_logs_s: float | None = None
+        self.log_room = 0
         self.look_for_supervisor_s: float | None = None
         if attempt.config.get("respawn"):
             self.look_for_supervisor_s = time.monotonic() + SUPERVISOR_EXPECTED_S
@@ -1605,9 +1728,10 @@ class Pump:
         attempt = self.attempt
         assert attempt.listener is not None
         # The wish to stop is a file: whoever wrote it may have died before it could tell us.
-        wishes = SYSTEM.watch_directory(attempt.dir_fd)
-        if wishes >= 0:
-            self.poll.register(wishes, select.POLLIN)
+        self.wishes = SYSTEM.watch_directory(attempt.dir_fd)
+        if self.wishes >= 0:
+            self.poll.register(self.wishes, select.POLLIN)
+        self.look_at_logs()
         self.ladder.load(attempt.read("cancel.json"))
         self.poll.register(attempt.listener, select.POLLIN)
         self.poll.register(self.link, select.POLLIN)
@@ -1627,10 +1751,8 @@ class Pump:
                     self.accept()
                 elif fd == self.link.fileno():
                     self.on_guard()
-                elif fd == wishes:
-                    with contextlib.suppress(OSError):
-                        os.read(wishes, 65536)
-                    self.ladder.load(attempt.read("cancel.json"))
+                elif fd == self.wishes:
+                    self.on_change()
                 elif fd in self.clients:
                     self.serve(self.clients[fd], event)
             self.on_time()
@@ -1645,6 +1767,10 @@ class Pump:
             waits.append(self.redraw[0] - now)
         if self.look_for_supervisor_s is not None:
             waits.append(self.look_for_supervisor_s - now)
+        if self.look_at_logs_s is not None:
+            waits.append(self.look_at_logs_s - now)
+        if self.accept_again_s is not None:
+            waits.append(self.accept_again_s - now)
         return None if not waits else max(0, int(min(waits) * 1000) + 1)
 
     def on_time(self) -> None:
@@ -1656,6 +1782,13 @@ class Pump:
             set_size(self.attempt.master, cols, rows)
         if self.look_for_supervisor_s is not None and now >= self.look_for_supervisor_s:
             self.look_for_supervisor()
+        if self.accept_again_s is not None and now >= self.accept_again_s:
+            self.accept_again_s = None
+            assert self.attempt.listener is not None
+            self.poll.register(self.attempt.listener, select.POLLIN)
+            self.accept()
+        if self.look_at_logs_s is not None and now >= self.look_at_logs_s:
+            self.look_at_logs()
         while (step := self.ladder.due()) is not None:
             if not step:
                 if now >= self.kill_again_s:
@@ -1678,6 +1811,33 @@ class Pump:
         """Ask the guard for something; if it is dead, the next one is asked again."""
         with contextlib.suppress(OSError):
             self.link.send(wish)
+
+    # The logs of an attempt that writes them itself
+
+    def on_change(self) -> None:
+        """Take up what changed in the attempt's directory: the wish to stop, or a log."""
+        with contextlib.suppress(OSError):
+            os.read(self.wishes, 65536)
+        self.ladder.load(self.attempt.read("cancel.json"))
+        self.plan_look_at_logs()
+
+    def look_at_logs(self) -> None:
+        """Keep the logs within their limit, and be woken by the next write, not before."""
+        self.look_at_logs_s = None
+        attempt = self.attempt
+        if attempt.pty or not attempt.limits:
+            return  # the terminal's log is written by us, and kept as we write
+        # First the watch, then the look: no write falls between the two.
+        watched = [self.wishes >= 0 and SYSTEM.watch_next_write(self.wishes, limit.fd) for limit in attempt.limits]
+        self.log_room = min(limit.keep() for limit in attempt.limits)
+        if not all(watched):
+            self.plan_look_at_logs()
+
+    def plan_look_at_logs(self) -> None:
+        """Look at the logs when they may be full at the earliest."""
+        if self.attempt.limits and not self.attempt.pty and self.look_at_logs_s is None:
+            least, most = LOG_LOOK_S
+            self.look_at_logs_s = time.monotonic() + min(max(self.log_room / LOG_FILL_BYTES_S, least), most)
 
     # The terminal and the input
 
@@ -1751,7 +1911,12 @@ class Pump:
         while True:
             try:
                 connection, _ = self.attempt.listener.accept()
+            except BlockingIOError:
+                return
             except OSError:
+                # No descriptor left for it, most likely. It stays in the queue, and would wake us again at once.
+                self.poll.unregister(self.attempt.listener)
+                self.accept_again_s = time.monotonic() + 0.2
                 return
             if peer_uid(connection) not in (os.getuid(), 0):
                 connection.close()
@@ -1911,6 +2076,7 @@ class Pump:
             "cancelling": self.ladder.active,
             "unkillable": self.ladder.active and SYSTEM.boot_s() - self.ladder.starts(len(self.ladder.steps)) > 60.0,
             "tty_mode": tty_mode(attempt.master),
+            "log_unbounded": next((limit.unbounded for limit in attempt.limits if limit.unbounded), None),
         }
 
     # Guard and supervisor

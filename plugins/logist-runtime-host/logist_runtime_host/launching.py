@@ -35,6 +35,12 @@ from logist_runtime_host.places import nonce_hash, socket_path
 #: its arguments. It exists so that coverage can be measured in keepers; see the README.
 WRAPPER_VARIABLE = "LOGIST_HOST_KEEPER_WRAPPER"
 
+#: No start below so many free bytes, or 1 % of the disk where that is less; and never below what the records need.
+LOW_WATER_BYTES = 512 << 20
+LEAST_FREE_BYTES = 256 << 10
+LOW_WATER_INODES = 1024
+LEAST_INODES = 32
+
 #: What a keeper inherits of the environment: only what the interpreter itself may need to start.
 _KEEPER_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "TZ")
 _WRAPPER_VARIABLES = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG", "COVERAGE_FILE")
@@ -47,6 +53,7 @@ def start(
     *,
     cgroup: bool,
     kernel_exit_info: bool,
+    min_free_bytes: int | None = None,
     timeout_s: float,
 ) -> RuntimeHandle:
     """Start the attempt, or return the handle of what was started for this key before; see `Runtime.start`."""
@@ -58,6 +65,8 @@ def start(
         raise LaunchError(f"attempt directory {context.directory}: {error.strerror}") from error
     with files, _launch_lock(files, timeout_s):
         if files.read("child.json") is None:
+            if files.read("launch.json") is None:
+                check_space(files, min_free_bytes)
             path = socket_path(key.nonce)
             record = {
                 "schema": keeper.SCHEMA,
@@ -70,6 +79,7 @@ def start(
                 "pty": launch.pty,
                 "stdin": launch.stdin.value,
                 "linger": context.linger,
+                "max_log_bytes": context.max_log_bytes,
                 "cgroup": cgroup,
                 "kernel_exit_info": kernel_exit_info,
                 "respawn": _respawn(context),
@@ -170,6 +180,34 @@ def spawn(config: Mapping[str, Any], stdin_data: bytes, log_fd: int, timeout_s: 
     return keeper.json_object(answer)
 
 
+def check_space(files: AttemptFiles, min_free_bytes: int | None) -> None:
+    """Refuse a start on a disk that is about to be full: a job that can't write its output is no use to anybody.
+
+    Args:
+        files: The attempt's.
+        min_free_bytes: What must be free; None: `LOW_WATER_BYTES`, or 1 % of a disk where that is less.
+
+    Raises:
+        RuntimeUnavailable: Too few bytes or inodes are free.
+    """
+    found = os.fstatvfs(files.dir_fd)
+    wanted = min_free_bytes
+    if wanted is None:
+        wanted = max(LEAST_FREE_BYTES, min(LOW_WATER_BYTES, found.f_blocks * found.f_frsize // 100))
+    free = found.f_bavail * found.f_frsize
+    # Some file systems count neither blocks nor inodes; they say 0.
+    if found.f_blocks and free < wanted:
+        text = f"the disk is nearly full: {_mib(free)} free at {files.directory}, {_mib(wanted)} wanted"
+        raise RuntimeUnavailable(text, hint="free some space (logist rm), or lower runtimes.host.min_free")
+    if wanted and found.f_files and found.f_favail < min(LOW_WATER_INODES, max(LEAST_INODES, found.f_files // 100)):
+        text = f"the disk has only {found.f_favail} inodes left at {files.directory}"
+        raise RuntimeUnavailable(text, hint="remove files (logist rm), or set runtimes.host.min_free to 0")
+
+
+def _mib(size: int) -> str:
+    return f"{size / (1 << 20):.1f} MiB"
+
+
 def adopt(files: AttemptFiles, launch: Mapping[str, Any], *, timeout_s: float = 10.0) -> dict[str, Any]:
     """Start an adopter for an attempt whose guard and pump are dead; return its answer."""
     config = {
@@ -193,8 +231,9 @@ def remove_outside(files: AttemptFiles, nonce: str) -> None:
         # A child that waited at the gate may be just about to end.
         keeper.remove_cgroup(os.path.join(root, keeper.cgroup_name(path)) if root else None, wait_s=0.5)
         os.unlink(path)
-    with contextlib.suppress(OSError):
-        os.unlink(".reserve", dir_fd=files.dir_fd)
+    for name in keeper.RESERVES:
+        with contextlib.suppress(OSError):
+            os.unlink(name, dir_fd=files.dir_fd)
 
 
 def _interpreter() -> list[str]:
@@ -257,7 +296,11 @@ def _respawn(context: StartContext) -> dict[str, Any] | None:
 
 
 def _shim_log(files: AttemptFiles) -> int:
+<<<<<<< HEAD
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+=======
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+>>>>>>> 8d259bb6627343799ac93e317746466ab96018d6
     try:
         return os.open("shim.err", flags, 0o600, dir_fd=files.dir_fd)
     except OSError as error:

@@ -20,6 +20,12 @@ SETTINGS: Mapping[str, Setting] = {
         help="Learn the exit of an attempt whose keeper died from the kernel (Linux 6.15); `off` is for tests.",
         choices=("auto", "off"),
     ),
+    "min_free": Setting(
+        type="int",
+        default=None,
+        help="Start nothing while less is free on the disk of the job's directory, in bytes; unset: 512 MiB or 1 % "
+        "of the disk, whichever is smaller; 0: start always.",
+    ),
     "start_timeout": Setting(
         type="duration",
         default=30.0,
@@ -31,9 +37,11 @@ SETTINGS: Mapping[str, Setting] = {
 def _make(settings: Mapping[str, Any]) -> Runtime:
     from logist_runtime_host.runtime import HostRuntime
 
+    min_free = settings.get("min_free")
     return HostRuntime(
         cgroup=settings.get("cgroup", "auto") != "off",
         kernel_exit_info=settings.get("kernel_exit_info", "auto") != "off",
+        min_free_bytes=None if min_free is None else int(min_free),
         start_timeout_s=float(settings.get("start_timeout", 30.0)),
     )
 

@@ -80,6 +80,9 @@ def _probe(files: AttemptFiles, launch: Mapping[str, Any], nonce: str) -> Probe:
         if time.monotonic() >= deadline:
             _wake(files)
             child = files.child(nonce) or {}
+            if files.exit_status() is not None:
+                detail = "it ended; its last record waits for space on the disk"
+                return Probe(state=ProbeState.RUNNING, pid=child.get("pid"), detail=detail)
             return Probe(
                 state=ProbeState.RUNNING,
                 pid=child.get("pid"),
@@ -119,10 +122,15 @@ def _running(files: AttemptFiles, status: Mapping[str, Any]) -> Probe:
     if status.get("unkillable"):
         conditions.append("unkillable")
         detail = "it was killed a minute ago and is still there"
+    if isinstance(why := status.get("log_unbounded"), str):
+        conditions.append("log_unbounded")
+        detail = detail or f"its logs can't be kept within --max-log-bytes: punching holes into them: {why}"
     known = files.exit_status()
     if status.get("ended") and known is not None:
         how = f"code {known.code}" if known.code is not None else f"signal {known.signal}"
         detail = f"it ended with {how}; what it left behind is being ended"
+    elif status.get("ended"):
+        detail = "it ended; its exit is being written down"
     pid = status.get("pid")
     return Probe(
         state=ProbeState.RUNNING,

@@ -43,9 +43,17 @@ class HostRuntime:
 
     caps = RuntimeCaps(pty=True, stdin=True, attach=True, stats=True, watch=True)
 
-    def __init__(self, *, cgroup: bool = True, kernel_exit_info: bool = True, start_timeout_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        *,
+        cgroup: bool = True,
+        kernel_exit_info: bool = True,
+        min_free_bytes: int | None = None,
+        start_timeout_s: float = 30.0,
+    ) -> None:
         self._cgroup = cgroup
         self._kernel_exit_info = kernel_exit_info
+        self._min_free_bytes = min_free_bytes
         self._start_timeout_s = start_timeout_s
 
     def health(self) -> Health:
@@ -72,6 +80,7 @@ class HostRuntime:
             context,
             cgroup=self._cgroup,
             kernel_exit_info=self._kernel_exit_info,
+            min_free_bytes=self._min_free_bytes,
             timeout_s=self._start_timeout_s,
         )
 

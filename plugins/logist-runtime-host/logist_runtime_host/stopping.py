@@ -26,7 +26,13 @@ def stop(directory: str, nonce: str, ladder: StopLadder) -> Probe:
     if answer.state is not ProbeState.RUNNING:
         return answer
     with AttemptFiles(directory) as files:
-        wish = _record(files, steps)
+        try:
+            wish = _record(files, steps)
+        except OSError:
+            # A full disk takes no wish. It must not keep the job alive, which may be what fills it; and the reserve
+            # is for the exit.
+            _act(files, nonce, keeper.cancel_record(steps, f"pid {os.getpid()}"))
+            return probe(directory, nonce)
         deadline = keeper.Ladder.deadline(wish) + AFTER_LADDER_S
         while keeper.SYSTEM.boot_s() < deadline:
             if not _ask(files, nonce, deadline):
