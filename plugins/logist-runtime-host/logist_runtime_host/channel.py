@@ -33,13 +33,9 @@ class Tail:
     """Reads a growing log from an offset on."""
 
     def __init__(self, files: AttemptFiles, name: str) -> None:
-<<<<<<< HEAD
+        self._files, self._holes = files, f"{name}.holes"
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         self.fd = os.open(name, flags, dir_fd=files.dir_fd)
-=======
-        self._files, self._holes = files, f"{name}.holes"
-        self.fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=files.dir_fd)
->>>>>>> 8d259bb6627343799ac93e317746466ab96018d6
         self.offset = 0
 
     def size(self) -> int:

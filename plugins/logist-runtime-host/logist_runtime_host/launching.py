@@ -296,11 +296,7 @@ def _respawn(context: StartContext) -> dict[str, Any] | None:
 
 
 def _shim_log(files: AttemptFiles) -> int:
-<<<<<<< HEAD
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-=======
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
->>>>>>> 8d259bb6627343799ac93e317746466ab96018d6
     try:
         return os.open("shim.err", flags, 0o600, dir_fd=files.dir_fd)
     except OSError as error:
