@@ -154,6 +154,8 @@ def _name(subject: object) -> str:
         if text.startswith(prefix):
             return prefix.strip("/:")
     name = os.path.basename(text.rstrip("/").removesuffix(" (deleted)"))
+    if name.startswith("env-"):
+        return "env"  # a job's in the vault
     found = _TEMPORARY.match(name)
     return f"{found[1] or found[2]}~" if found else name
 

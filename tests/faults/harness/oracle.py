@@ -86,8 +86,8 @@ def violations(
         expected: The honest end.
     """
     wrong = records(directory)
-    runs = _lines(directory.parent / "runs")
-    real = _lines(directory.parent / "code")
+    runs = lines(directory.parent / "runs")
+    real = lines(directory.parent / "code")
     if runs > 1:
         wrong.append(f"I9: the job ran {runs} times")
     if first is None:
@@ -130,7 +130,8 @@ def _judge(
     return wrong
 
 
-def _lines(path: Path) -> int:
+def lines(path: Path) -> int:
+    """Return how many lines a file has; none where there is no file."""
     try:
         return path.read_bytes().count(b"\n")
     except OSError:
