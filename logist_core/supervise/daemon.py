@@ -177,6 +177,17 @@ class Supervisor:
                     log.exception("job %s could not be looked at", job_id)
 
         await asyncio.gather(*(look(job_id) for job_id in list(self._jobs)))
+        await asyncio.to_thread(self._drop_left_environments, list(self._ended))
+
+    def _drop_left_environments(self, ended: list[str]) -> None:
+        """Forget the environments of ended jobs: a supervisor may have died between a job's end and doing so."""
+        for job_id in ended:
+            with contextlib.suppress(LogistError, OSError):
+                if self._store.environment(job_id) is None:
+                    continue
+                with self._store.transaction(job_id, WRITER) as tx:  # a retry brings its own, under this lock
+                    if tx.status.lifecycle.ended:
+                        self._store.drop_environment(job_id)
 
     def _sweep(self) -> None:
         """Look at every job that isn't known to have ended."""

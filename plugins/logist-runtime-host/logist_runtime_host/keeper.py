@@ -161,6 +161,15 @@ def write_record(dir_fd: int, name: str, value: Any, *, durable: bool, replace: 
     Returns:
         False where `replace` is unset and the record exists already; True otherwise.
     """
+    if not place_record(dir_fd, name, value, durable=durable, replace=replace):
+        return False
+    if durable:
+        os.fsync(dir_fd)
+    return True
+
+
+def place_record(dir_fd: int, name: str, value: Any, *, durable: bool, replace: bool) -> bool:
+    """Do what `write_record` does, but for forcing the record's name to disk."""
     temporary = f".{name}.{os.getpid()}.{time.monotonic_ns()}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     fd = os.open(temporary, flags, 0o600, dir_fd=dir_fd)
@@ -184,8 +193,6 @@ def write_record(dir_fd: int, name: str, value: Any, *, durable: bool, replace: 
         if not renamed:
             with contextlib.suppress(OSError):
                 os.unlink(temporary, dir_fd=dir_fd)
-    if durable:
-        os.fsync(dir_fd)
     return True
 
 
@@ -989,9 +996,14 @@ class Attempt:
             False where the record exists already (and `replace` is unset), or the directory is gone.
         """
         wait_s = 0.1
+        placed = False
         while True:
             try:
-                return write_record(self.dir_fd, name, value, durable=durable, replace=replace)
+                # Once it is in its place it is ours: placed again, it would look like another writer's.
+                placed = placed or place_record(self.dir_fd, name, value, durable=durable, replace=replace)
+                if placed and durable:
+                    os.fsync(self.dir_fd)
+                return placed
             except OSError as error:
                 if error.errno == errno.ENOENT:
                     return False  # somebody removed the directory

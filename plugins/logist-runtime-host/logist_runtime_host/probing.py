@@ -32,7 +32,8 @@ def probe(directory: str, nonce: str) -> Probe:
     except OSError as error:
         return Probe(state=ProbeState.UNKNOWN, detail=f"{directory}: {error.strerror}")
     with files:
-        launch = files.launch(nonce)
+        # After a power cut `launch.json`, which nobody forces to disk, may be gone; the leader's record never is.
+        launch = files.launch(nonce) or files.child(nonce)
         if launch is None:
             return Probe(state=ProbeState.UNKNOWN, detail=f"{directory} holds no attempt with this handle's nonce")
         return _probe(files, launch, nonce)

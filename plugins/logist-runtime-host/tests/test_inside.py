@@ -73,7 +73,7 @@ def test_a_zombie_is_opened_only_if_asked_for(zombie: int) -> None:
 def test_a_full_disk_is_waited_for_with_the_reserve_given_up(attempt, monkeypatch: pytest.MonkeyPatch) -> None:
     attempt.open_logs()
     assert ".reserve" in os.listdir(attempt.dir_fd)
-    real, calls = keeper.write_record, []
+    real, calls = keeper.place_record, []
 
     def full_once(*args, **kw):
         calls.append(args)
@@ -81,10 +81,10 @@ def test_a_full_disk_is_waited_for_with_the_reserve_given_up(attempt, monkeypatc
             raise OSError(errno.ENOSPC, "full")
         return real(*args, **kw)
 
-    monkeypatch.setattr(keeper, "write_record", full_once)
+    monkeypatch.setattr(keeper, "place_record", full_once)
     assert attempt.write("exit.json", {"code": 0})
     assert ".reserve" not in os.listdir(attempt.dir_fd)
-    monkeypatch.setattr(keeper, "write_record", lambda *a, **k: (_ for _ in ()).throw(OSError(errno.EPERM, "no")))
+    monkeypatch.setattr(keeper, "place_record", lambda *a, **k: (_ for _ in ()).throw(OSError(errno.EPERM, "no")))
     with pytest.raises(OSError, match="no"):
         attempt.write("exit.json", {"code": 0})
 
