@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from support.logist import Logist, alive, kill
@@ -92,6 +93,18 @@ def test_recover_settles_a_job_that_ended_while_nobody_looked(logist: Logist) ->
     status = logist.ended(job)
     # Whoever reads /proc before init has reaped the agent sees how it ended; after that nobody can know.
     assert (status["lifecycle"], status["exit"]) in [("failed", {"code": None, "signal": 9}), ("lost", None)]
+
+
+def test_the_queue_goes_on_though_the_supervisor_died_with_the_last_running_job(logist: Logist) -> None:
+    Path(logist.environment["LOGIST_CONFIG"]).write_text("max_jobs = 1\n")
+    job = running_job(logist)
+    ran = logist.home.parent / "ran"
+    logist.until(logist.shell(f"touch {ran}"), "queued")
+    kill(logist.supervisor_pid())
+    (logist.home.parent / "gate").touch()
+    # No command is run now that could start a supervisor: the keepers have to.
+    eventually(ran.exists, within_s=60.0, what="the queued job")
+    assert logist.ended(job)["exit"] == {"code": 7, "signal": None}
 
 
 def kill_at_once(*pids: int) -> None:

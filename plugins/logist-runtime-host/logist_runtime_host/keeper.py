@@ -2165,7 +2165,16 @@ class Pump:
             time.sleep(0.005)
             for client in self.clients.values():
                 client.flush()
+        self.leave_no_queue_behind()
         os._exit(0)
+
+    def leave_no_queue_behind(self) -> None:
+        """Start a supervisor where the last one died unnoticed: nobody may be left to do it, and jobs may be queued."""
+        wanted = self.attempt.config.get("respawn")
+        if self.look_for_supervisor_s is None or not wanted or not os.path.exists(wanted["lock"]):
+            return
+        if not is_locked(None, wanted["lock"]) and os.fork() == 0:
+            exec_supervisor(wanted)
 
 
 def size_of(value: dict[str, Any]) -> tuple[int, int] | None:
