@@ -139,31 +139,10 @@ def test_case_39_the_nth_operation_of_a_keeper_or_pump_fails(bench: Bench, role:
         attack(lambda n, plan=plan, pty=pty: bench.run(Plan(**{**vars(plan), "at": n}), pty=pty), most=40)  # type: ignore[misc]
 
 
-def test_case_36_a_directory_that_can_not_be_synced_once_does_not_void_the_start(bench: Bench) -> None:
-    plan = Plan(role="keeper", at=2, kinds=("fsync",), action="fail", errno=errno.EIO)
-    outcome = bench.run(plan)
-    assert outcome.fired == "fsync attempt"  # child.json lies in its place, and the name may not be on disk yet
-    assert outcome.wrong == []
-    assert outcome.ended is not None and outcome.ended.exit is not None and outcome.ended.exit.code == CODE
-
-
-@pytest.mark.parametrize("kind", ["open", "write", "fsync", "flock"])
-def test_case_35_the_nth_operation_of_a_supervisor_fails(supervisors: Supervisors, kind: str) -> None:
-    every = 1 if ALL else 5
-    for number, persist_s in failures(kind) if ALL else failures(kind)[:1]:
-        plan = Plan(role="supervisor", kinds=(kind,), action="fail", errno=number, persist_s=persist_s)
-        attack(
-            lambda n, plan=plan: supervisors.run(Plan(**{**vars(plan), "at": n})),  # type: ignore[misc]
-            random.randrange(1, every + 1),
-            every,
-            150,
-        )
-
-
 # Stops and signals
 
 
-@pytest.mark.parametrize("role", ["keeper", "pump"])
+@pytest.mark.parametrize("role", ["pump"])
 def test_case_09_a_process_stopped_at_any_moment_of_a_start_harms_nothing(bench: Bench, role: str) -> None:
     point = {"keeper": "unlink exit.json~", "pump": "open cancel.json"}[role]
     case = bench.case(Plan(role=role, point=point, action="stop"))

@@ -44,14 +44,15 @@ def _probe(files: AttemptFiles, launch: Mapping[str, Any], nonce: str) -> Probe:
     if ended is not None:
         return ended
     here = keeper.identity()
-    if launch.get("machine_id") != here["machine_id"] or (
-        launch.get("boot_id") == here["boot_id"] and launch.get("pid_space") != here["pid_space"]
-    ):
-        with contextlib.suppress(NotReached):  # pids mean nothing here, but whoever guards it may be in reach
-            connection = Connection(files, nonce, "probe")
-            answer = _running(files, connection.status)
-            connection.close()
-            return answer
+    elsewhere = launch.get("machine_id") != here["machine_id"]
+    if elsewhere or (launch.get("boot_id") == here["boot_id"] and launch.get("pid_space") != here["pid_space"]):
+        # Pids mean nothing here; but where it is only another namespace, whoever guards it may be in reach.
+        with contextlib.suppress(NotReached):
+            connection = None if elsewhere else Connection(files, nonce, "probe")
+            if connection is not None:
+                answer = _running(files, connection.status)
+                connection.close()
+                return answer
         return Probe(
             state=ProbeState.UNKNOWN,
             conditions=("unreachable",),

@@ -85,6 +85,7 @@ class Lab:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.attempts: list[Attempt] = []
+        self.zombies_before = zombies()  # somebody else's children in this process
         self.runtime = HostRuntime()
 
     def prepare(self, runtime: HostRuntime | None = None) -> Attempt:
@@ -151,8 +152,7 @@ class Lab:
             cgroup = attempt.record("child.json").get("cgroup") or os.path.join(keeper.cgroup_root() or "/none", name)
             if os.path.exists(cgroup):
                 found.append(f"{attempt.directory.name}: its cgroup")
-        found += [f"zombie {pid}" for pid in keeper.SYSTEM.children(os.getpid()) if is_zombie(pid)]
-        return found
+        return found + [f"zombie {pid}" for pid in zombies() - self.zombies_before]
 
     def tidy(self) -> None:
         """End everything that a failed test left."""
@@ -164,6 +164,10 @@ class Lab:
                 if session is not None and process.session == session:
                     self.kill(process.pid)
             keeper.remove_cgroup(attempt.record("child.json").get("cgroup"))
+
+
+def zombies() -> set[int]:
+    return {pid for pid in keeper.SYSTEM.children(os.getpid()) if is_zombie(pid)}
 
 
 def is_zombie(pid: int) -> bool:
