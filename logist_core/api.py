@@ -38,6 +38,7 @@ from logist_core.protocols import (
     Sentinel,
     Watch,
 )
+from logist_core.types.credential import credential_id
 from logist_core.types.dictionary import pattern_set_from_files, rule_from_mapping, rule_to_mapping, rules_from_toml
 from logist_core.types.job import (
     AttemptStatus,
@@ -134,6 +135,7 @@ __all__ = [
     "Verdict",
     "Vitals",
     "Watch",
+    "credential_id",
     "hookimpl",
     "pattern_set_from_files",
     "rule_from_mapping",

@@ -41,6 +41,9 @@ def save_plan(directory: str, launch: LaunchSpec) -> None:
         "secrets": list(launch.secrets),
         "stop": steps,
         "session_id": launch.session_id,
+        "provider": launch.provider,
+        "credential": launch.credential,
+        "heals_s": launch.heals_s,
     }
     write_json(Path(directory) / _NAME, plan, durable=False)
 
@@ -81,6 +84,9 @@ def load_plan(directory: str) -> LaunchSpec:
                 )
             ),
             session_id=raw["session_id"],
+            provider=raw.get("provider"),
+            credential=raw.get("credential"),
+            heals_s=raw.get("heals_s"),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptRecord(f"{path} is not a plan: {error}") from error

@@ -125,6 +125,7 @@ class SentinelLoop:
                 cancelling=status.cancel is not None,
                 period_s=period_s,
                 remedies=remedies,
+                heals_s=plan.heals_s,
             )
         )
         if verdict.look_again_s is not None:

@@ -67,6 +67,13 @@ class LaunchSpec:
         buffered: True: the agent prints nothing until its end; silence is then no evidence of a hang.
         stop: How to end it.
         session_id: The conversation's id where the agent lets us choose it before the launch.
+        provider: Who answers the agent's requests (`anthropic`, `openai`, `api.example.net:8080`): jobs of one provider
+            share its overloads. None: not known.
+        credential: Names the account that the attempt works on, never a secret nor a part of one: the provider, and a
+            short hash (`anthropic:key-3f9a1c07`; `logist_core.api.credential_id` makes it): jobs of one credential
+            share its limits. None: not known; the attempt is then on its own.
+        heals_s: Seconds within which the agent itself frees a silent stream of its provider; the sentinel waits at
+            least so long. None: it doesn't, or it is not known.
         note: What a person should know about this plan (`no session id: started afresh with a hand-over prompt`).
     """
 
@@ -84,6 +91,9 @@ class LaunchSpec:
     buffered: bool = False
     stop: StopLadder = StopLadder()
     session_id: str | None = None
+    provider: str | None = None
+    credential: str | None = None
+    heals_s: float | None = None
     note: str | None = None
 
 

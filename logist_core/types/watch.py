@@ -52,6 +52,7 @@ class Observation:
         remedies: What could be carried out now: UNSTICK where the agent has a key for it and the attempt an input,
             INTERRUPT where it would not end the agent, RESUME where the session can be taken up again. None: not
             known; only NOTIFY, STOP and RESUME are then to be relied on.
+        heals_s: See `LaunchSpec.heals_s`.
     """
 
     now_s: float
@@ -69,6 +70,7 @@ class Observation:
     cancelling: bool = False
     period_s: float | None = None
     remedies: tuple[Action, ...] | None = None
+    heals_s: float | None = None
 
 
 class Level(StrEnum):
