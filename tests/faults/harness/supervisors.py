@@ -98,9 +98,11 @@ class Supervisors:
     def run(self, plan: Plan, *, middle: str = "sleep 0.03;") -> SupervisorOutcome:
         """Submit a job, have a supervisor under `plan` take it up, a sound one finish; judge."""
         from faults.harness.bench import CODE, JOB, LINES
+        from logist_core.supervise import client
         from logist_core.supervise.submit import SubmitRequest, submit
 
         self.cases += 1
+        self._be_alone()
         side = self.root / f"c{self.cases}"
         side.mkdir()
         script = JOB.format(lines=LINES, code=CODE, middle=middle)
@@ -113,11 +115,23 @@ class Supervisors:
         while not self.store.status(job_id).lifecycle.ended and time.monotonic() < deadline:
             self.supervise(None)
             if not self.store.status(job_id).lifecycle.ended:
-                time.sleep(0.02)  # another supervisor is at it, started by the job's pump
+                client.poke(self.home, job_id)  # a pump started another supervisor: tell it, as commands do
+                time.sleep(0.02)
         outcome = self._judge(job_id, side, refusable=plan.action == "fail")
         if not outcome.wrong:
             self.store.remove(job_id)  # a home of many ended jobs would move the launch to ever later operations
         return outcome
+
+    def _be_alone(self) -> None:
+        """End a supervisor that a pump of an earlier case has started: it would take up the next case's job."""
+        from faults.harness.bench import send
+        from logist_core.supervise import client
+
+        deadline = time.monotonic() + 10.0
+        while (info := client.supervisor_info(self.home)).alive and time.monotonic() < deadline:
+            if info.record is not None:
+                send(info.record.pid, str(self.home.path), signal.SIGTERM)
+            time.sleep(0.01)
 
     def _judge(self, job_id: str, side: Path, *, refusable: bool) -> SupervisorOutcome:
         from faults.harness import oracle
@@ -160,6 +174,8 @@ class Supervisors:
             fired = (side / "fired").read_text().split(" ", 1)[1].strip()
         with contextlib.suppress(OSError):
             self.points.update(line.split(" ", 3)[3] for line in (side / "trace").read_text().splitlines())
+        if wrong:
+            wrong.append("its journal was:\n" + before.decode(errors="replace"))
         return SupervisorOutcome(fired, code, status.lifecycle.value, status.attempt, wrong)
 
 
