@@ -99,12 +99,13 @@ def test_a_job_runs_in_the_environment_and_directory_of_its_submitter(logist: Lo
 
 
 def test_no_value_of_the_environment_reaches_the_disk(logist: Logist) -> None:
-    job = logist("run", "-d", "-a", "command", "--", "sleep", "1", env={"API_TOKEN": "hunter2-xyzzy"}).stdout.strip()
+    job = logist("run", "-d", "-a", "command", "--", "sleep", "60", env={"API_TOKEN": "hunter2-xyzzy"}).stdout.strip()
     logist.until(job, "running")
     for _ in range(2):
         for path in logist.home.rglob("*"):
             if path.is_file():
                 assert b"hunter2-xyzzy" not in path.read_bytes(), path
+        logist("kill", job, code=None)
         logist.ended(job)
 
 

@@ -222,8 +222,8 @@ def test_case_48_events_of_two_holders_of_a_lock_whose_file_was_removed_are_not_
 
 
 def test_case_48_with_every_lock_file_removed_while_jobs_run_each_still_runs_once(logist: Logist) -> None:
-    ran = logist.home.parent / "ran"
-    jobs = [logist.shell(f"echo {n} >>{ran}; sleep 1.5; exit {n}") for n in (3, 4)]
+    ran, gate = logist.home.parent / "ran", logist.home.parent / "gate"
+    jobs = [logist.shell(f"echo {n} >>{ran}; while [ ! -e {gate} ]; do sleep 0.05; done; exit {n}") for n in (3, 4)]
     for job in jobs:
         logist.until(job, "running")
     first = logist.supervisor_pid()
@@ -233,6 +233,7 @@ def test_case_48_with_every_lock_file_removed_while_jobs_run_each_still_runs_onc
         path.unlink()
     jobs.append(logist.shell(f"echo 5 >>{ran}; exit 5"))  # with the help of a second supervisor
     logist("recover", code=None)
+    gate.touch()
     for job, code in zip(jobs, (3, 4, 5), strict=True):
         status = logist.ended(job)
         assert status["exit"] == {"code": code, "signal": None}

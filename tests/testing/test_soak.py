@@ -135,7 +135,7 @@ def test_a_job_that_did_as_it_was_told_is_found_right(logist: Logist, chaos: Cha
 
 def test_every_act_is_survived(logist: Logist, chaos: Chaos, tmp_path: Path) -> None:
     quick = ended(logist, replace(PLAN, side=tmp_path / "quick"))
-    job = submitted(logist, replace(PLAN, side=tmp_path / "side", lines=30, pause="0.1", pty=True))
+    job = submitted(logist, replace(PLAN, side=tmp_path / "side", lines=60, pause="0.1", pty=True))
     reader = submitted(logist, replace(PLAN, side=tmp_path / "reader", manner="reads", pty=True))
     for each in (job, reader):
         logist.until(each, "running")
