@@ -35,7 +35,10 @@ class Connection:
         self._frames = keeper.Frames()
         self._queue: list[tuple[int, bytes]] = []
         self.ended = False
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        except OSError as error:
+            raise NotReached(f"{path}: {error.strerror}") from error
         try:
             # Blocking, with the kernel's own limit for sends: Python's time-outs would make MSG_DONTWAIT wait.
             limit = struct.pack("@ll", int(timeout_s), int(timeout_s % 1 * 1e6))

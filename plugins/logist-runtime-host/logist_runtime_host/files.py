@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
-from logist_core.api import AttemptKey, ExitStatus, RuntimeHandle
+from logist_core.api import AttemptKey, ExitStatus, RuntimeHandle, RuntimeUnavailable
 from logist_runtime_host import keeper
 
 HANDLE_VERSION = 1
@@ -18,6 +18,9 @@ class AttemptFiles:
 
     Raises (on construction):
         FileNotFoundError: There is no such directory.
+
+    What can't be read now (no descriptor is left, a disk fails) may or may not be there: every question is then
+    answered by `RuntimeUnavailable`, never by "it isn't".
     """
 
     def __init__(self, directory: str) -> None:
@@ -34,7 +37,10 @@ class AttemptFiles:
 
     def read(self, name: str) -> dict[str, Any] | None:
         """Return a record, None where it is absent or broken."""
-        return keeper.read_record(self.dir_fd, name)
+        try:
+            return keeper.read_record(self.dir_fd, name)
+        except OSError as error:
+            raise self._unreadable(name, error) from error
 
     def launch(self, nonce: str) -> dict[str, Any] | None:
         """Return `launch.json` if it is that of the attempt with this nonce."""
@@ -72,13 +78,21 @@ class AttemptFiles:
         """Say whether anything at all has this name."""
         try:
             os.stat(name, dir_fd=self.dir_fd, follow_symlinks=False)
-        except OSError:
+        except FileNotFoundError:
             return False
+        except OSError as error:
+            raise self._unreadable(name, error) from error
         return True
 
     def is_held(self, name: str) -> bool:
         """Say whether a lock is held at this instant; see `keeper.is_locked`."""
-        return keeper.is_locked(self.dir_fd, name)
+        try:
+            return keeper.is_locked(self.dir_fd, name)
+        except OSError as error:
+            raise self._unreadable(name, error) from error
+
+    def _unreadable(self, name: str, error: OSError) -> RuntimeUnavailable:
+        return RuntimeUnavailable(f"can't read {self.directory}/{name}: {error.strerror}", hint="try again")
 
 
 def handle_of(key: AttemptKey, directory: str) -> RuntimeHandle:

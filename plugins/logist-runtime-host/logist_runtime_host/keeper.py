@@ -74,6 +74,15 @@ LOG_LOOK_S = (0.01, 5.0)
 
 EX_TEMPFAIL = 75
 
+#: There is nothing of that name, or nothing that we would have made. Any other error leaves open whether there is.
+_ABSENT = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ENODEV, errno.EISDIR, errno.EINVAL, errno.ESTALE}
+)
+#: The system itself is short of something: that says nothing of what was asked for.
+SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+READ_PATIENCE_S = 1.0
+READ_AGAIN_S = 0.5
+
 
 # --- Frames --------------------------------------------------------------------------------------------------------
 
@@ -129,19 +138,23 @@ def json_object(payload: bytes) -> dict[str, Any]:
 
 
 def read_record(dir_fd: int, name: str) -> dict[str, Any] | None:
-    """Return a record of the attempt's directory, or None where it is absent or not readable as one."""
+    """Return a record of the attempt's directory, or None where it is absent or no record of ours.
+
+    Raises:
+        OSError: It can't be read now (no descriptor, a failing disk), so it may or may not be there.
+    """
     try:
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=dir_fd)
-    except OSError:
-        return None
-    try:
-        data = b""
-        while len(data) < 1 << 20 and (piece := os.read(fd, 1 << 20)):
-            data += piece
-    except OSError:
-        return None
-    finally:
-        os.close(fd)
+        try:
+            data = b""
+            while len(data) < 1 << 20 and (piece := os.read(fd, 1 << 20)):
+                data += piece
+        finally:
+            os.close(fd)
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return None
+        raise
     return json_object(data) or None
 
 
@@ -218,17 +231,26 @@ def lock_file(dir_fd: int, name: str, wait_s: float) -> int | None:
                 os.close(fd)
                 return None
             time.sleep(0.01)
+        except OSError:
+            os.close(fd)
+            raise
         else:
             return fd
 
 
 def is_locked(dir_fd: int | None, name: str) -> bool:
-    """Say whether anybody holds `name` exclusively at this instant. A missing file is held by nobody."""
+    """Say whether anybody holds `name` exclusively at this instant. A missing file is held by nobody.
+
+    Raises:
+        OSError: It can't be told now.
+    """
     try:
         # Not blocking: whatever was planted at the name, asking must not hang.
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=dir_fd)
-    except OSError:
-        return False
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return False
+        raise
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -270,7 +292,9 @@ class Linux:
         try:
             with open("/etc/machine-id", encoding="ascii") as file:
                 return file.read().strip() or socket.gethostname()
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno in SHORTAGE:
+                raise  # another id would make this another machine
             return socket.gethostname()
 
     def pid_space(self) -> str:
@@ -344,10 +368,16 @@ class Linux:
         return True
 
     def process(self, pid: int) -> Process | None:
-        """Return the process table's line of `pid`."""
+        """Return the process table's line of `pid`, None where there is no such process.
+
+        Raises:
+            OSError: The table can't be read now.
+        """
         try:
             fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
+        except OSError as error:
+            if error.errno in SHORTAGE:
+                raise
             return None
         try:
             data = os.read(fd, 4096)
@@ -373,10 +403,13 @@ class Linux:
         if not _HAS_CHILDREN:
             return [process.pid for process in self.processes() if process.parent == pid]
         found = []
-        with contextlib.suppress(OSError):
+        try:
             for task in os.listdir(f"/proc/{pid}/task"):
                 with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:
                     found += [int(word) for word in file.read().split()]
+        except OSError as error:
+            if error.errno in SHORTAGE:
+                raise
         return found
 
     def processes(self) -> list[Process]:
@@ -581,14 +614,23 @@ def open_verified(pid: int, start: str, *, zombie: bool = False) -> int | None:
     """Return a descriptor of the process with this pid and start time, or None; a zombie only if asked for.
 
     The descriptor comes first: if the start time is right *after* it was opened, it was opened for that process.
+
+    Raises:
+        OSError: It can't be told now whether there is such a process.
     """
     if pid <= 1:
         return None
     try:
         fd = SYSTEM.open_process(pid)
-    except OSError:
+    except OSError as error:
+        if error.errno in SHORTAGE:
+            raise
         return None
-    process = SYSTEM.process(pid)
+    try:
+        process = SYSTEM.process(pid)
+    except OSError:
+        os.close(fd)
+        raise
     if process is not None and process.start == start and (zombie or not (process.state in "ZX" or has_ended(fd))):
         return fd
     os.close(fd)
@@ -652,8 +694,12 @@ def cgroup_pids(path: str | None) -> list[int]:
     if path is None:
         return found
     for directory, _, _ in os.walk(path):
-        with contextlib.suppress(OSError), open(f"{directory}/cgroup.procs", encoding="ascii") as file:
-            found += [int(line) for line in file]
+        try:
+            with open(f"{directory}/cgroup.procs", encoding="ascii") as file:
+                found += [int(line) for line in file]
+        except OSError as error:
+            if error.errno in SHORTAGE:
+                raise
     return found
 
 
@@ -730,14 +776,14 @@ class Tree:
     def signal(self, members: Iterable[Process], number: int) -> None:
         """Send a signal to each member that is still the process that was seen."""
         for member in members:
-            fd = open_verified(member.pid, member.start)
-            if fd is None:
-                continue
-            try:
-                with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):
+                fd = open_verified(member.pid, member.start)
+                if fd is None:
+                    continue
+                try:
                     SYSTEM.signal(fd, member.pid, number)
-            finally:
-                os.close(fd)
+                finally:
+                    os.close(fd)
 
     def kill(self, reap: Callable[[], None], limit_s: float = KILL_LIMIT_S) -> list[int]:
         """Kill the whole tree; return the pids of those that outlived it.
@@ -751,7 +797,10 @@ class Tree:
             if self.cgroup is not None:
                 with contextlib.suppress(OSError), open(f"{self.cgroup}/cgroup.kill", "w", encoding="ascii") as file:
                     file.write("1")
-            members = self.members()
+            try:
+                members = self.members()
+            except OSError:  # no descriptor to look with: nothing seen is not nothing there
+                members, empty = [], -1
             self.signal(members, signal.SIGKILL)
             reap()
             empty = 0 if members else empty + 1
@@ -763,18 +812,19 @@ class Tree:
 
     def end(self, grace_s: float, reap: Callable[[], None]) -> list[int]:
         """Ask the tree to end, and kill what hasn't after `grace_s` seconds; return the pids of survivors."""
-        members = self.members()
-        if not members:
-            return []
-        if grace_s > 0:
-            self.signal(members, signal.SIGTERM)
-            self.signal(members, signal.SIGCONT)
-            deadline = time.monotonic() + grace_s
-            while members and time.monotonic() < deadline:
-                reap()
-                time.sleep(0.02)
-                members = [m for m in members if (now := SYSTEM.process(m.pid)) and now.start == m.start]
-                members = [m for m in members if (now := SYSTEM.process(m.pid)) and now.state not in "ZX"]
+        with contextlib.suppress(OSError):  # where nothing can be seen now, the kill looks again, patiently
+            members = self.members()
+            if not members:
+                return []
+            if grace_s > 0:
+                self.signal(members, signal.SIGTERM)
+                self.signal(members, signal.SIGCONT)
+                deadline = time.monotonic() + grace_s
+                while members and time.monotonic() < deadline:
+                    reap()
+                    time.sleep(0.02)
+                    members = [m for m in members if (now := SYSTEM.process(m.pid)) and now.start == m.start]
+                    members = [m for m in members if (now := SYSTEM.process(m.pid)) and now.state not in "ZX"]
         return self.kill(reap)
 
 
@@ -901,7 +951,10 @@ class LogLimit:
 
     def load(self) -> None:
         """Take up where another process stood."""
-        record = read_record(self.dir_fd, self.record) or {}
+        try:
+            record = read_record(self.dir_fd, self.record) or {}
+        except OSError:  # the hole is then named and punched anew, from the head on
+            record = {}
         end = record.get("end")
         self.end = max(self.head, end) if isinstance(end, int) else self.head
 
@@ -986,8 +1039,24 @@ class Attempt:
         )
 
     def read(self, name: str) -> dict[str, Any] | None:
-        """Return a record of the attempt."""
-        return read_record(self.dir_fd, name)
+        """Return a record of the attempt; one that can't be read for a second counts as absent."""
+        deadline = time.monotonic() + READ_PATIENCE_S
+        while True:
+            try:
+                return read_record(self.dir_fd, name)
+            except OSError as error:
+                if time.monotonic() >= deadline:
+                    self.log(f"{name}: {error.strerror}")
+                    return None
+                time.sleep(0.02)
+
+    def may_have_run(self) -> bool:
+        """Say whether the gate may have been opened; in doubt it may."""
+        try:
+            child = read_record(self.dir_fd, "child.json")
+        except OSError:
+            return True
+        return child is not None and not child.get("void")
 
     def write(self, name: str, value: dict[str, Any], *, durable: bool = False, replace: bool = False) -> bool:
         """Write a record, waiting for space as long as it takes: a record of an exit must not be lost.
@@ -1456,13 +1525,13 @@ class Guard:
     def respawn_supervisor(self) -> None:
         """Start a supervisor again, unless one lives or somebody else is at it."""
         wanted = self.attempt.config.get("respawn")
-        if not wanted or is_locked(None, wanted["lock"]) or not os.path.exists(wanted["lock"]):
+        if not wanted or lives(wanted) or not os.path.exists(wanted["lock"]):
             return
         name = f"{os.path.dirname(self.attempt.socket_path)}/respawn-{checksum(wanted['lock'])}.lock"
         guard = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if is_locked(None, wanted["lock"]):
+            if lives(wanted):
                 return  # whoever held this lock before us has started one
         except BlockingIOError:
             return
@@ -1479,7 +1548,7 @@ class Guard:
                 SYSTEM.become_subreaper(True)
             self.attempt.log("the supervisor was gone: started it again")
             deadline = time.monotonic() + 5.0
-            while time.monotonic() < deadline and not is_locked(None, wanted["lock"]):
+            while time.monotonic() < deadline and not lives(wanted):
                 if wait_readable(self.attempt.leader_fd, 0.05):
                     break
         finally:
@@ -1489,10 +1558,11 @@ class Guard:
         """Reap every ended child but the leader, whose pid must stay taken, and the pump."""
         if not self.attempt.parent:
             return
-        for pid in SYSTEM.children(os.getpid()):
-            if pid not in (self.attempt.pid, self.pump_pid):
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(pid, os.WNOHANG)
+        with contextlib.suppress(OSError):  # the next SIGCHLD comes, and so does the end
+            for pid in SYSTEM.children(os.getpid()):
+                if pid not in (self.attempt.pid, self.pump_pid):
+                    with contextlib.suppress(ChildProcessError):
+                        os.waitpid(pid, os.WNOHANG)
 
     def leader_status(self) -> int | None:
         """Return the ended leader's raw wait status, None where nobody can know it."""
@@ -1553,9 +1623,10 @@ class Guard:
             return []
         if attempt.keeper_pid is not None and attempt.parent:
             # As subreaper we have every orphan as a child: nobody here but leader and pump, nobody anywhere.
-            others = [pid for pid in SYSTEM.children(os.getpid()) if pid not in (attempt.pid, self.pump_pid)]
-            if not others and not cgroup_pids(attempt.cgroup):
-                return []
+            with contextlib.suppress(OSError):
+                others = [pid for pid in SYSTEM.children(os.getpid()) if pid not in (attempt.pid, self.pump_pid)]
+                if not others and not cgroup_pids(attempt.cgroup):
+                    return []
         cancel = attempt.read("cancel.json")
         ladder_over = cancel is not None and SYSTEM.boot_s() >= Ladder.deadline(cancel)
         return attempt.tree().end(0.0 if ladder_over else REST_GRACE_S, self.reap)
@@ -1596,6 +1667,14 @@ def checksum(text: str) -> str:
     for byte in text.encode(errors="surrogateescape"):
         value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
     return f"{value:08x}"
+
+
+def lives(wanted: dict[str, Any]) -> bool:
+    """Say whether the supervisor of this home is alive; in doubt it is, and is looked for again later."""
+    try:
+        return is_locked(None, wanted["lock"])
+    except OSError:
+        return True
 
 
 def exec_supervisor(wanted: dict[str, Any]) -> NoReturn:
@@ -1730,6 +1809,7 @@ class Pump:
         self.wishes = -1
         self.accept_again_s: float | None = None
         self.look_at_logs_s: float | None = None
+        self.look_at_wish_s: float | None = None
         self.log_room = 0
         self.look_for_supervisor_s: float | None = None
         if attempt.config.get("respawn"):
@@ -1744,7 +1824,7 @@ class Pump:
         if self.wishes >= 0:
             self.poll.register(self.wishes, select.POLLIN)
         self.look_at_logs()
-        self.ladder.load(attempt.read("cancel.json"))
+        self.look_at_wish()
         self.poll.register(attempt.listener, select.POLLIN)
         self.poll.register(self.link, select.POLLIN)
         if self.master_open:
@@ -1781,6 +1861,8 @@ class Pump:
             waits.append(self.look_for_supervisor_s - now)
         if self.look_at_logs_s is not None:
             waits.append(self.look_at_logs_s - now)
+        if self.look_at_wish_s is not None:
+            waits.append(self.look_at_wish_s - now)
         if self.accept_again_s is not None:
             waits.append(self.accept_again_s - now)
         return None if not waits else max(0, int(min(waits) * 1000) + 1)
@@ -1801,6 +1883,8 @@ class Pump:
             self.accept()
         if self.look_at_logs_s is not None and now >= self.look_at_logs_s:
             self.look_at_logs()
+        if self.look_at_wish_s is not None and now >= self.look_at_wish_s:
+            self.look_at_wish()
         while (step := self.ladder.due()) is not None:
             if not step:
                 if now >= self.kill_again_s:
@@ -1830,8 +1914,16 @@ class Pump:
         """Take up what changed in the attempt's directory: the wish to stop, or a log."""
         with contextlib.suppress(OSError):
             os.read(self.wishes, 65536)
-        self.ladder.load(self.attempt.read("cancel.json"))
+        self.look_at_wish()
         self.plan_look_at_logs()
+
+    def look_at_wish(self) -> None:
+        """Take up the wish to stop; one that can't be read now is looked at again soon."""
+        self.look_at_wish_s = None
+        try:
+            self.ladder.load(read_record(self.attempt.dir_fd, "cancel.json"))
+        except OSError:
+            self.look_at_wish_s = time.monotonic() + READ_AGAIN_S
 
     def look_at_logs(self) -> None:
         """Keep the logs within their limit, and be woken by the next write, not before."""
@@ -2012,7 +2104,7 @@ class Pump:
                 foreground = attempt.foreground()
                 signal_foreground(attempt, number, foreground)
         elif kind == CANCEL:
-            self.ladder.load(self.attempt.read("cancel.json"))
+            self.look_at_wish()
             self.kill_again_s = 0.0
             client.send(frame_json(STATUS, self.status()))
         elif kind == STATUS:
@@ -2107,7 +2199,7 @@ class Pump:
         self.link_data += data
         if self.link_data.startswith(b"C"):
             self.link_data = self.link_data.lstrip(b"C")
-            self.ladder.load(self.attempt.read("cancel.json"))
+            self.look_at_wish()
         if self.link_data.startswith(b"F") and self.link_data.endswith(b"\n"):
             self.finish(json_object(self.link_data[1:]))
 
@@ -2119,8 +2211,7 @@ class Pump:
         if self.guard_child:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(self.guard_child, 0)
-        child = attempt.read("child.json")
-        if child is None or child.get("void"):
+        if not attempt.may_have_run():
             attempt.release()
             os._exit(0)  # the gate was never opened: nothing ran, and there is nothing to guard
         attempt.parent = False
@@ -2145,7 +2236,7 @@ class Pump:
         """Have a dead supervisor started again; give it up after a few tries."""
         self.look_for_supervisor_s = None
         wanted = self.attempt.config.get("respawn")
-        if not wanted or is_locked(None, wanted["lock"]) or has_ended(self.attempt.leader_fd):
+        if not wanted or lives(wanted) or has_ended(self.attempt.leader_fd):
             return
         self.tell_guard(b"R")
         if self.respawns < len(RESPAWN_RETRY_S):
@@ -2173,7 +2264,7 @@ class Pump:
         wanted = self.attempt.config.get("respawn")
         if self.look_for_supervisor_s is None or not wanted or not os.path.exists(wanted["lock"]):
             return
-        if not is_locked(None, wanted["lock"]) and os.fork() == 0:
+        if not lives(wanted) and os.fork() == 0:
             exec_supervisor(wanted)
 
 

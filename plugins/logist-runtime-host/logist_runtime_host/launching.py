@@ -62,7 +62,8 @@ def start(
     try:
         files = AttemptFiles(context.directory)
     except OSError as error:
-        raise LaunchError(f"attempt directory {context.directory}: {error.strerror}") from error
+        kind = RuntimeUnavailable if error.errno in keeper.SHORTAGE else LaunchError
+        raise kind(f"attempt directory {context.directory}: {error.strerror}") from error
     with files, _launch_lock(files, timeout_s):
         if files.read("child.json") is None:
             if files.read("launch.json") is None:
@@ -143,7 +144,11 @@ def spawn(config: Mapping[str, Any], stdin_data: bytes, log_fd: int, timeout_s: 
         RuntimeUnavailable: No process could be started.
         LogistError: It neither answered nor died in time.
     """
-    ours, theirs = socket.socketpair()
+    try:
+        ours, theirs = socket.socketpair()
+    except OSError as error:
+        os.close(log_fd)
+        raise RuntimeUnavailable(f"can't start a keeper: {error.strerror}") from error
     try:
         ours.settimeout(max(0.1, timeout_s))
         try:

@@ -31,12 +31,18 @@ def probe(directory: str, nonce: str) -> Probe:
         return _without_directory(directory, nonce)
     except OSError as error:
         return Probe(state=ProbeState.UNKNOWN, detail=f"{directory}: {error.strerror}")
-    with files:
-        # After a power cut `launch.json`, which nobody forces to disk, may be gone; the leader's record never is.
-        launch = files.launch(nonce) or files.child(nonce)
-        if launch is None:
-            return Probe(state=ProbeState.UNKNOWN, detail=f"{directory} holds no attempt with this handle's nonce")
-        return _probe(files, launch, nonce)
+    try:
+        with files:
+            # After a power cut `launch.json`, which nobody forces to disk, may be gone; the leader's record never is.
+            launch = files.launch(nonce) or files.child(nonce)
+            if launch is None:
+                return Probe(state=ProbeState.UNKNOWN, detail=f"{directory} holds no attempt with this handle's nonce")
+            return _probe(files, launch, nonce)
+    except LogistError as error:
+        return Probe(state=ProbeState.UNKNOWN, detail=error.message)
+    except OSError as error:
+        # A shortage of this machine or process, of descriptors for one, says nothing of the attempt.
+        return Probe(state=ProbeState.UNKNOWN, detail=f"it can't be looked at now: {error.strerror}")
 
 
 def _probe(files: AttemptFiles, launch: Mapping[str, Any], nonce: str) -> Probe:
@@ -150,6 +156,8 @@ def _unguarded(files: AttemptFiles, launch: Mapping[str, Any], nonce: str) -> Pr
     try:
         answer = adopt(files, launch)
     except LogistError as error:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno in keeper.SHORTAGE:
+            raise  # what we can't do now says nothing of the attempt
         answer = {"error": error.message}
     ended = _ended(files)
     if ended is not None:
