@@ -6,7 +6,24 @@ Anything else that reaches the CLI is a defect and is reported as one.
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
+
+#: What a machine may refuse now and give a moment later: space, descriptors, memory, processes, a disk's answer.
+_PASSING = frozenset(
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOMEM,
+        errno.EAGAIN,
+        errno.EINTR,
+        errno.EIO,
+        errno.EROFS,
+        errno.ENOLCK,
+    }
+)
 
 
 class ExitCode(IntEnum):
@@ -129,3 +146,13 @@ class IllegalTransition(LogistError):
     """An event that the state machine doesn't allow in the job's present state. Nothing was written."""
 
     kind = "illegal_transition"
+
+
+def is_passing(error: BaseException) -> bool:
+    """Say whether the machine was short of something: the same may work later, with nothing changed by anybody."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in _PASSING:
+            return True
+        cause = cause.__cause__
+    return False

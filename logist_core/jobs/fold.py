@@ -39,7 +39,8 @@ What the fields of a status mean:
 `not_before`
     Only while `waiting`.
 `resume`, `resume_prompt`
-    From the last `job.waiting` or `job.requeued`, until the next attempt starts or the job ends.
+    From the last `job.waiting` or `job.requeued`, until an attempt runs (one that never started took nothing up) or
+    the job ends.
 `session_id`
     The last one seen, across attempts.
 """
@@ -169,8 +170,6 @@ def _starting(status: JobStatus, event: JobEvent, phase: Phase) -> JobStatus:
         reason=None,
         pid=None,
         not_before=None,
-        resume=False,
-        resume_prompt=None,
     )
 
 
@@ -192,6 +191,8 @@ def _running(status: JobStatus, event: JobEvent, phase: Phase) -> JobStatus:
         attempts=attempts,
         pid=attempt.pid,
         started_at=attempts[0].started_at,
+        resume=False,
+        resume_prompt=None,
     )
 
 
@@ -224,6 +225,8 @@ def _lost(status: JobStatus, event: JobEvent, phase: Phase) -> JobStatus:
 
 
 def _attempt_over(status: JobStatus, attempt: AttemptStatus) -> JobStatus:
+    if attempt.state != "failed_to_start":  # it ran, even where nobody wrote that down
+        status = replace(status, resume=False, resume_prompt=None)
     return replace(
         status,
         attempts=(*status.attempts[:-1], attempt),
@@ -261,7 +264,7 @@ def _waiting(status: JobStatus, event: JobEvent, phase: Phase) -> JobStatus:
         not_before=data.get("not_before"),
         reason=data.get("reason"),
         resume=bool(data.get("resume")),
-        resume_prompt=None,
+        resume_prompt=data.get("prompt"),
     )
 
 

@@ -15,7 +15,7 @@ from collections.abc import Container, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from logist_core.errors import LogistError
+from logist_core.errors import CorruptRecord, LogistError
 from logist_core.jobs import atomic, files
 from logist_core.types._json import JSON
 
@@ -54,7 +54,11 @@ class Vault:
         return True
 
     def load(self, job_id: str) -> dict[str, str] | None:
-        """Return the environment; None: none is kept (any more), or what is kept can't be used."""
+        """Return the environment; None: none is kept (any more), or what is kept can't be used.
+
+        Raises:
+            LogistError: It can't be read now.
+        """
         path = self._path(job_id)
         kept = None if path is None else _read(path).get("environment")
         if not isinstance(kept, dict) or not all(isinstance(value, str) for value in kept.values()):
@@ -74,7 +78,7 @@ class Vault:
             return
         with suppress(OSError), os.scandir(self._directory) as entries:
             for entry in entries:
-                with suppress(OSError):
+                with suppress(OSError, LogistError):
                     if entry.name.startswith(_PREFIX) and self._is_orphan(entry, living):
                         os.unlink(entry.path)
 
@@ -88,10 +92,10 @@ class Vault:
 
 
 def _read(path: str) -> dict[str, JSON]:
-    """Return what a file of the vault holds; nothing where it can't be used."""
+    """Return what a file holds, nothing where it can't be used; raise LogistError where it can't be read now."""
     try:
         data = files.read_bytes(path)
         kept = None if data is None else json.loads(data)
-    except (LogistError, ValueError):
+    except (CorruptRecord, ValueError):
         return {}
     return kept if isinstance(kept, dict) else {}

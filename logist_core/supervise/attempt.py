@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from logist_core.errors import LogistError
+from logist_core.errors import CorruptRecord, LogistError
 from logist_core.supervise.clocks import Clocks, attempt_began_awake_s
 from logist_core.supervise.planfile import PLAINEST, load_plan
 from logist_core.supervise.plugins import Caller, Plugins
@@ -97,7 +97,7 @@ class AttemptWatch:
         self._directory = around.store.attempt_dir(spec.id, self._status.attempt)
         try:
             self._plan = load_plan(str(self._directory))
-        except LogistError:
+        except CorruptRecord:
             self._plan = PLAINEST
         self._secrets = secrets_of(around.store, spec, self._plan)
         events = around.store.events(spec.id)

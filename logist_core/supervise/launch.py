@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from logist_core import platform
-from logist_core.errors import LaunchError, LogistError, RuntimeUnavailable
+from logist_core.errors import LaunchError, LogistError, RuntimeUnavailable, is_passing
 from logist_core.protocols import AgentContext, Last
 from logist_core.supervise.environment import attempt_environment
-from logist_core.supervise.judge import backoff_s
 from logist_core.supervise.planfile import save_plan
 from logist_core.types._json import plain
 from logist_core.types.job import JobSpec, JobStatus, Lifecycle
@@ -29,6 +28,11 @@ if TYPE_CHECKING:
 
 WRITER = "supervisor"
 _STARTABLE = (Lifecycle.QUEUED, Lifecycle.WAITING)
+#: Between two tries of a start that the machine or the runtime refused: doubling.
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 600.0
+#: So many tries in a row, some four minutes, before what the machine refuses ends the job.
+MOST_TRIES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,8 @@ def launch(store: JobStore, plugins: Plugins, job_id: str, respawn: Respawn | No
     """Start the next attempt of an admitted job; return its status after that.
 
     Blocks for as long as planning and starting take. A job that can't be started ends as `failed_to_start`; one
-    whose runtime is unavailable for now goes back to waiting; one whose environment is lost is held.
+    whose runtime is unavailable for now goes back to waiting, and so does, a few times, one for which the machine has
+    no space, memory or descriptors; one whose environment is lost is held.
     """
     status = store.status(job_id)
     if status.lifecycle not in _STARTABLE or status.cancel is not None:
@@ -70,7 +75,7 @@ def launch(store: JobStore, plugins: Plugins, job_id: str, respawn: Respawn | No
             tx.append("job.held", reason=error.message)
             return tx.status
     except LogistError as error:
-        return _never_ran(store, spec, key, _one_line(error))
+        return _refused(store, spec, key, error)
 
     with store.transaction(job_id, WRITER) as tx:
         if tx.status.lifecycle not in _STARTABLE or tx.status.cancel is not None:
@@ -94,10 +99,8 @@ def launch(store: JobStore, plugins: Plugins, job_id: str, respawn: Respawn | No
     )
     try:
         handle = runtime.start(planned.launch, key, context)
-    except LaunchError as error:
-        return _never_ran(store, spec, key, _one_line(error))
-    except RuntimeUnavailable as error:
-        return _unavailable(store, spec, key, _one_line(error))
+    except (LaunchError, RuntimeUnavailable) as error:
+        return _refused(store, spec, key, error)
     return record_running(store, job_id, key.attempt, handle, runtime.probe(handle), writer=WRITER)
 
 
@@ -135,8 +138,8 @@ def _inherited(store: JobStore, spec: JobSpec) -> dict[str, str]:
 def _plan(plugins: Plugins, store: JobStore, spec: JobSpec, status: JobStatus, ctx: AgentContext) -> Planned:
     agent = plugins.agent(spec)
     try:
-        if status.resume and status.attempts:
-            last = status.attempts[-1]
+        last = next((a for a in reversed(status.attempts) if a.state != "failed_to_start"), None)
+        if status.resume and last is not None:
             resumed = agent.resume(
                 spec,
                 ctx,
@@ -165,22 +168,36 @@ def _check_abilities(runtime: Runtime, spec: JobSpec, launch: LaunchSpec) -> Non
         raise LaunchError(f"the runtime {spec.runtime} can't pass on input", hint="another runtime")
 
 
-def _never_ran(store: JobStore, spec: JobSpec, key: AttemptKey, error: str) -> JobStatus:
+def fruitless(status: JobStatus) -> int:
+    """Return how many attempts in a row, the current one included where it failed so, never started."""
+    count = 0
+    for attempt in reversed(status.attempts):
+        if attempt.state != "failed_to_start":
+            break
+        count += 1
+    return count
+
+
+def pause_s(tries: int) -> float:
+    """Return how long to wait, in seconds, after `tries` starts in a row that came to nothing."""
+    return float(min(FIRST_PAUSE_S * 2.0 ** min(tries - 1, 16), LONGEST_PAUSE_S))
+
+
+def _refused(store: JobStore, spec: JobSpec, key: AttemptKey, error: LogistError) -> JobStatus:
+    """Write down that the attempt never ran: the job waits for a better moment if there can be one, else it is over."""
+    text = _one_line(error)
     with store.transaction(spec.id, WRITER) as tx:
         if tx.status.lifecycle in _STARTABLE:  # it failed before there was an intent: record the attempt all the same
             tx.append("attempt.starting", attempt=key.attempt, nonce=key.nonce, runtime=spec.runtime, resumed=False)
         if tx.status.lifecycle is Lifecycle.STARTING and tx.status.attempt == key.attempt:
-            tx.append("attempt.failed_to_start", attempt=key.attempt, error=error)
-            tx.append("job.finished", lifecycle="failed_to_start", outcome="failed_to_start", reason=error)
-        return tx.status
-
-
-def _unavailable(store: JobStore, spec: JobSpec, key: AttemptKey, error: str) -> JobStatus:
-    with store.transaction(spec.id, WRITER) as tx:
-        if tx.status.lifecycle is Lifecycle.STARTING and tx.status.attempt == key.attempt:
-            tx.append("attempt.failed_to_start", attempt=key.attempt, error=error)
-            due = time.time() + backoff_s(key.attempt - 1)
-            tx.append("job.waiting", not_before=due, reason=error, resume=tx.status.resume)
+            tx.append("attempt.failed_to_start", attempt=key.attempt, error=text)
+            tries = fruitless(tx.status)
+            if isinstance(error, RuntimeUnavailable) or (is_passing(error) and tries < MOST_TRIES):
+                due = time.time() + pause_s(tries)
+                resume, prompt = tx.status.resume, tx.status.resume_prompt
+                tx.append("job.waiting", not_before=due, reason=text, resume=resume, prompt=prompt)
+            else:
+                tx.append("job.finished", lifecycle="failed_to_start", outcome="failed_to_start", reason=text)
         return tx.status
 
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from logist_core.errors import LogistError, PluginUnavailable
-from logist_core.supervise.launch import record_running
+from logist_core.errors import CorruptRecord, LogistError, PluginUnavailable
+from logist_core.supervise.launch import fruitless, pause_s, record_running
 from logist_core.supervise.planfile import PLAINEST, load_plan
 from logist_core.supervise.redact import secrets_of
 from logist_core.supervise.settle import settle
@@ -113,20 +113,19 @@ def _nothing_ran(store: JobStore, status: JobStatus, writer: str, dry_run: bool)
     detail = "the launcher died before the agent ran"
     if dry_run:
         return Reconciled(status, f"would go back to the queue: {detail}")
-    in_a_row = 1
-    for attempt in reversed(status.attempts[:-1]):
-        if attempt.state != "failed_to_start":
-            break
-        in_a_row += 1
     with store.transaction(status.id, writer) as tx:
         if tx.status.lifecycle is Lifecycle.STARTING and tx.status.attempt == status.attempt:
             tx.append("attempt.failed_to_start", attempt=status.attempt, error=detail)
+            in_a_row = fruitless(tx.status)
             if tx.status.cancel is not None:
                 tx.append("job.finished", lifecycle="cancelled", outcome="cancelled", reason=detail)
             elif in_a_row > MOST_REQUEUES:
                 tx.append("job.finished", lifecycle="failed_to_start", outcome="failed_to_start", reason=detail)
             else:
-                tx.append("job.waiting", not_before=time.time(), reason=detail, resume=tx.status.resume)
+                # A launcher that died once is an accident; one that dies again may meet what passes.
+                due = time.time() + (pause_s(in_a_row) if in_a_row > 1 else 0.0)
+                resume, prompt = tx.status.resume, tx.status.resume_prompt
+                tx.append("job.waiting", not_before=due, reason=detail, resume=resume, prompt=prompt)
         return Reconciled(tx.status, detail)
 
 
@@ -149,7 +148,7 @@ def set_conditions(store: JobStore, job_id: str, found: Mapping[str, str], *, wr
 def _plan_of(store: JobStore, status: JobStatus) -> LaunchSpec:
     try:
         return load_plan(str(store.attempt_dir(status.id, status.attempt)))
-    except LogistError:
+    except CorruptRecord:  # not for one that can't be read now: the plan says what is secret
         return PLAINEST
 
 

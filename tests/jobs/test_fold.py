@@ -182,7 +182,7 @@ def test_what_holds_of_every_status(history: list[JobEvent]) -> None:
     assert status.conditions == tuple(sorted(set(status.conditions)))
     assert [attempt.number for attempt in status.attempts] == list(range(1, status.attempt + 1))
     assert (status.started_at is None) == (status.attempt == 0)
-    assert not (status.resume and (ended or status.lifecycle in (Lifecycle.STARTING, Lifecycle.RUNNING)))
+    assert not (status.resume and (ended or status.lifecycle is Lifecycle.RUNNING))
     if status.lifecycle not in (Lifecycle.STARTING, Lifecycle.RUNNING):
         assert not {"orphaned", "unresponsive", "stalled", "suspect"} & set(status.conditions)
     assert not is_settling(status)
@@ -396,13 +396,22 @@ def test_a_running_job_cannot_be_requeued_and_the_error_says_what_to_do() -> Non
     assert "logist stop" in str(caught.value.hint)
 
 
-def test_what_to_resume_is_remembered_until_the_next_attempt_starts() -> None:
+def test_what_to_resume_is_remembered_until_an_attempt_runs() -> None:
     waiting = at(Phase.WAITING)
     assert (waiting.resume, waiting.not_before, waiting.reason) == (True, 900.0, "limit resets")
     released = at(Phase.WAITING, HELD, ("job.released", {}))
     assert (released.resume, released.not_before, released.reason) == (True, None, None)
-    started = at(Phase.WAITING, ("attempt.starting", {"attempt": 2, "nonce": "n"}))
+    starting = ("attempt.starting", {"attempt": 2, "nonce": "n"})
+    started = at(Phase.WAITING, starting, ("attempt.running", {"attempt": 2, "pid": 1, "handle": {}}))
     assert (started.resume, started.resume_prompt, started.not_before, started.reason) == (False, None, None, None)
+
+
+def test_an_attempt_that_never_started_leaves_what_to_resume_and_what_to_say() -> None:
+    again = ("job.waiting", {"not_before": 1.0, "reason": "r", "resume": True, "prompt": "go on"})
+    refused = ("attempt.failed_to_start", {"attempt": 2, "error": "no descriptor is left"})
+    starting = ("attempt.starting", {"attempt": 2, "nonce": "n"})
+    status = at(Phase.WAITING, requeued(resume=True, prompt="go on"), starting, refused, again)
+    assert (status.resume, status.resume_prompt) == (True, "go on")
 
 
 def test_nothing_is_to_be_resumed_in_a_job_that_has_ended() -> None:

@@ -82,13 +82,16 @@ class JobMachine(RuleBasedStateMachine):
         self.state = "running" if at_once else "starting"
         self.attempts.append(self.state)
         self.exits.append(None)
-        self.activity, self.conditions, self.resume = "unknown", set(), (False, None)
+        self.activity, self.conditions = "unknown", set()
+        if at_once:
+            self.resume = (False, None)
 
     @precondition(lambda self: self.state == "starting")
     @rule()
     def run(self) -> None:
         self.write(("attempt.running", {"attempt": len(self.attempts), "pid": 1, "handle": {}, "started_at": 1.0}))
         self.state = self.attempts[-1] = "running"
+        self.resume = (False, None)
 
     def end_attempt(self, how: str, data: dict[str, Any], then: tuple[str, dict[str, Any]]) -> None:
         event = {"exited": "attempt.exited", "lost": "attempt.lost", "failed_to_start": "attempt.failed_to_start"}[how]
@@ -124,6 +127,14 @@ class JobMachine(RuleBasedStateMachine):
     def lose(self) -> None:
         self.end_attempt("lost", {"reason": "rebooted"}, ("job.finished", {"lifecycle": "lost"}))
         self.end_job("lost")
+
+    @precondition(lambda self: self.state == "starting")
+    @rule()
+    def be_refused(self) -> None:
+        resume, prompt = self.resume
+        then = {"not_before": 1.0, "reason": "r", "resume": resume, "prompt": prompt}
+        self.end_attempt("failed_to_start", {"error": "e"}, ("job.waiting", then))
+        self.state = "waiting"
 
     @precondition(active)
     @rule()

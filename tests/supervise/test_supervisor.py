@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 
 import pytest
@@ -19,6 +20,7 @@ from logist_core.api import (
     Verdict,
 )
 from logist_core.supervise import control
+from logist_core.supervise.launch import MOST_TRIES, pause_s
 
 pytestmark = pytest.mark.asyncio
 
@@ -162,14 +164,73 @@ async def test_a_runtime_that_is_down_is_tried_again_later(supervised: World) ->
     job = supervised.submit()
     status = await supervised.until(job, lambda s: s.lifecycle.value == "waiting")
     assert status.not_before is not None
-    assert status.not_before > time.time() + 20
+    assert time.time() < status.not_before < time.time() + 2
     supervised.registry.runtime.fail_start = None
     control.resume(supervised.store, job, by="tester", prompt=None, environment={})
     supervised.poke(job)
     assert (await supervised.running(job)).attempt == 2
 
 
-async def test_a_start_that_raises_anything_else_is_looked_into_and_the_job_is_not_lost(supervised: World) -> None:
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("logist_core.supervise.launch.FIRST_PAUSE_S", 0.001)
+
+
+def of_the_machine(number: int) -> LaunchError:
+    error = LaunchError("can't write plan.json")
+    error.__cause__ = OSError(number, "the machine's own words")
+    return error
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EMFILE, errno.ENOMEM, errno.EIO])
+async def test_a_start_that_the_machine_refuses_once_is_tried_again(
+    supervised: World, impatient: None, number: int
+) -> None:
+    supervised.registry.runtime.fail_start = of_the_machine(number)
+    job = supervised.submit()
+    await supervised.until(job, lambda s: s.attempt >= 2)
+    supervised.registry.runtime.fail_start = None
+    assert (await supervised.running(job)).attempts[0].reason == "can't write plan.json"
+
+
+async def test_a_start_that_the_machine_goes_on_refusing_ends_the_job_with_the_reason(
+    supervised: World, impatient: None
+) -> None:
+    supervised.registry.agent.plan_error = of_the_machine(errno.ENOSPC)
+    status = await supervised.ended(supervised.submit())
+    assert (status.lifecycle.value, status.reason) == ("failed_to_start", "can't write plan.json")
+    assert status.attempt == MOST_TRIES
+
+
+async def test_the_pause_between_refused_starts_grows_to_ten_minutes() -> None:
+    pauses = [pause_s(tries) for tries in range(1, 40)]
+    assert pauses[:4] == [1.0, 2.0, 4.0, 8.0]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == 600.0
+
+
+async def test_a_resumed_job_that_could_not_start_goes_on_with_its_session_and_what_it_was_told(
+    supervised: World, impatient: None
+) -> None:
+    job = supervised.submit()
+    await supervised.running(job)
+    supervised.say(job, '{"session": 1}\n')
+    await supervised.until(job, lambda s: s.session_id == "s-1")
+    supervised.end(job, 1)
+    await supervised.ended(job)
+    supervised.registry.runtime.fail_start = RuntimeUnavailable("the engine is down")
+    control.resume(supervised.store, job, by="tester", prompt="and then?", environment={})
+    supervised.poke(job)
+    await supervised.until(job, lambda s: s.attempt >= 3)
+    supervised.registry.runtime.fail_start = None
+    status = await supervised.running(job)
+    assert status.attempts[-1].resumed
+    assert set(supervised.registry.agent.plans) == {"plan", "resume s-1 and then?"}
+
+
+async def test_a_start_that_raises_anything_else_is_looked_into_and_the_job_is_not_lost(
+    supervised: World, impatient: None
+) -> None:
     supervised.registry.runtime.fail_start = RuntimeError("bug")
     job = supervised.submit()
     status = await supervised.ended(job)

@@ -187,8 +187,9 @@ def main() -> None:
     import faulty
 
     from logist_core.jobs.home import Home
-    from logist_core.supervise import daemon
+    from logist_core.supervise import daemon, launch
 
+    launch.FIRST_PAUSE_S = 0.01  # between tries of a start that the machine refused
     for name in (
         "logist_runtime_host.runtime",
         "logist_agent_command.plugin",
