@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from logist_core.cli.output import prepare_streams, put
-from logist_core.errors import ExitCode, LogistError
+from logist_core.errors import ExitCode, LogistError, is_passing
 
 #: The forms of `logist ls` that need no parser; anything else goes the usual way.
 _PLAIN_LS = {
@@ -54,6 +54,11 @@ def run(arguments: list[str]) -> int:
     except Exception as error:  # noqa: BLE001  the last line of defence: a defect is reported as one
         if _debugging():
             _print_traceback()
+        if isinstance(error, OSError) and is_passing(error):  # the machine's shortage, not our defect
+            from logist_core.jobs.files import hint_for
+
+            where = f": {error.filename}" if error.filename else ""
+            return _fail("failure", f"{error.strerror}{where}", hint_for(error) or "try again", 1, as_json)
         message = f"internal error: {type(error).__name__}: {error}"
         return _fail("internal", message, "the same with LOGIST_DEBUG=1 shows where; please report it", 1, as_json)
 

@@ -8,12 +8,20 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from logist_core.errors import Locked
 from logist_core.jobs import files
 from logist_core.platform import lock_holder
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+#: Between tries to let go of a lock; some two seconds in all.
+_RELEASE_WAITS_S = (0.001, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 
 
 @contextmanager
@@ -57,4 +65,20 @@ def file_lock(path: str | os.PathLike[str], timeout_s: float, *, what: str | Non
     try:
         yield
     finally:
-        lock.release()
+        _release(lock, name)
+
+
+def _release(lock: BaseFileLock, name: str) -> None:
+    """Let go, for a moment also against the system's will: filelock keeps a lock that it failed to let go of.
+
+    It would then shut out everybody, this process included, for as long as this process lives.
+    """
+    for wait_s in _RELEASE_WAITS_S:
+        try:
+            lock.release()
+        except OSError as error:
+            failure = error
+            time.sleep(wait_s)
+        else:
+            return
+    raise files.failed("let go of", name, failure) from failure

@@ -59,6 +59,7 @@ LAUNCH_WIDTH = 8
 #: Pokes taken in before anything else is looked at.
 POKES_AT_ONCE = 256
 #: A job that fails in our hands (its files can't be read, say) is tried again, ever less often.
+FIRST_BENCH_S = 1.0
 LONGEST_BENCH_S = 60.0
 _NEEDS_NOBODY = frozenset({Lifecycle.HELD})
 
@@ -315,7 +316,7 @@ class Supervisor:
             self._retake(job_id)
             return
         failures = self._failures[job_id] = self._failures.get(job_id, 0) + 1
-        pause_s = min(2.0**failures, LONGEST_BENCH_S)
+        pause_s = min(FIRST_BENCH_S * 2.0 ** min(failures - 1, 16), LONGEST_BENCH_S)
         log.error("job %s failed here; it is taken up again in %g s", job_id, pause_s, exc_info=task.exception())
         self._benched.add(job_id)
         asyncio.get_running_loop().call_later(pause_s, self._unbench, job_id)

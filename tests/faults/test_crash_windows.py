@@ -14,7 +14,9 @@ import signal
 from collections.abc import Callable, Iterator
 
 import pytest
+from logist_runtime_host import keeper
 from logist_runtime_host.runtime import HostRuntime
+from support.waiting import eventually
 
 from faults.harness.bench import CODE, ERRORS, JOB, LINES, Bench, Outcome, Plan, send
 from faults.harness.supervisors import Supervisors
@@ -139,20 +141,37 @@ def test_case_39_the_nth_operation_of_a_keeper_or_pump_fails(bench: Bench, role:
         attack(lambda n, plan=plan, pty=pty: bench.run(Plan(**{**vars(plan), "at": n}), pty=pty), most=40)  # type: ignore[misc]
 
 
+def test_case_36_a_start_whose_record_can_not_be_forced_to_disk_is_refused_and_never_runs(bench: Bench) -> None:
+    outcome = bench.run(Plan(role="keeper", at=2, kinds=("fsync",), action="fail", errno=errno.EIO))
+    assert outcome.fired == "fsync attempt"  # child.json lies in its place, and the name may not be on disk yet
+    assert (outcome.started, outcome.wrong) == (False, [])
+
+
 # Stops and signals
 
 
-@pytest.mark.parametrize("role", ["pump"])
-def test_case_09_a_process_stopped_at_any_moment_of_a_start_harms_nothing(bench: Bench, role: str) -> None:
-    point = {"keeper": "unlink exit.json~", "pump": "open cancel.json"}[role]
+@pytest.mark.parametrize(
+    ("role", "point"), [("keeper", "link exit.json"), ("keeper", "unlink exit.json~"), ("pump", "open cancel.json")]
+)
+def test_case_09_a_process_that_stands_still_harms_nothing(bench: Bench, role: str, point: str) -> None:
     case = bench.case(Plan(role=role, point=point, action="stop"))
     case.start(JOB.format(lines=LINES, code=CODE, middle=""))
-    pid = case.pid(role)
-    assert pid is not None
-    case.runtime.probe(case.handle)  # type: ignore[arg-type]
+    pid = eventually(lambda: case.roles().get(role), what="its pid")
+    eventually(lambda: (p := keeper.SYSTEM.process(pid)) and p.state == "T", what="its stop")
+    assert case.probe().state is ProbeState.RUNNING
     send(pid, str(case.wrapper), signal.SIGCONT)
     outcome = bench.judge(case, pty=False, may_be_lost=False, lines=LINES, pump_died=False)
     assert (outcome.wrong, outcome.fired) == ([], point)
+
+
+def test_case_09_a_keeper_that_stands_still_before_the_gate_is_given_up_and_opens_none(bench: Bench) -> None:
+    case = bench.case(Plan(role="keeper", point="link child.json", action="stop"), HostRuntime(start_timeout_s=0.5))
+    case.start(JOB.format(lines=LINES, code=CODE, middle=""))
+    assert (case.handle, case.error) == (None, "the keeper didn't answer within 0 s")
+    pid = case.roles()["keeper"]
+    assert send(pid, str(case.wrapper), signal.SIGCONT)
+    outcome = bench.judge(case, pty=False, may_be_lost=False, lines=LINES, pump_died=False)
+    assert (outcome.wrong, outcome.started) == ([], False)
 
 
 @pytest.mark.parametrize("role", ["keeper", "pump"])
@@ -185,7 +204,7 @@ def test_case_08_on_an_old_kernel_a_keeper_killed_anywhere_gives_the_true_exit_o
 
 
 def test_the_harness_costs_nothing_where_it_is_not_asked_for() -> None:
-    from logist_runtime_host import keeper, launching
+    from logist_runtime_host import launching
 
     assert launching.WRAPPER_VARIABLE not in os.environ or "covered" in os.environ[launching.WRAPPER_VARIABLE]
     assert os.open.__module__ == "posix" and "faulty" not in (keeper.__file__ or "")

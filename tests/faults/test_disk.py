@@ -8,6 +8,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -328,6 +329,17 @@ def test_case_39_a_pump_without_descriptors_does_not_spin_and_answers_when_it_ha
     eventually(lambda: attempt.probe().conditions == (), what="an answer")
     go_on(lab)
     ends_with(attempt, 3)
+
+
+@pytest.mark.parametrize("words", [["ls"], ["run", "--agent", "command", "--", "true"], ["status", "job"]])
+def test_case_39_a_command_without_descriptors_works_or_says_why_in_one_line(logist: Logist, words: list[str]) -> None:
+    logist.ended(logist.shell("true"))
+    for limit in (5, 6, 7, 8):
+        command = ["sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh", sys.executable, "-m", "logist_core", *words]
+        found = subprocess.run(command, env=logist.environment, capture_output=True, text=True, check=False)
+        assert "Traceback" not in found.stderr + found.stdout
+        assert "internal error" not in found.stderr
+        assert found.returncode == 0 or found.stderr.count("Try: ") == 1, (limit, found.stderr)
 
 
 def cpu_s(pid: int) -> float:

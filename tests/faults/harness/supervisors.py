@@ -189,7 +189,7 @@ def main() -> None:
     from logist_core.jobs.home import Home
     from logist_core.supervise import daemon, launch
 
-    launch.FIRST_PAUSE_S = 0.01  # between tries of a start that the machine refused
+    launch.FIRST_PAUSE_S = daemon.FIRST_BENCH_S = 0.01  # between tries of what the machine refused
     for name in (
         "logist_runtime_host.runtime",
         "logist_agent_command.plugin",
