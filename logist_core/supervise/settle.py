@@ -18,7 +18,8 @@ from logist_core.types.launch import ExitStatus, Probe, ProbeState
 from logist_core.types.signals import UNKNOWN_ACTIVITY
 
 if TYPE_CHECKING:
-    from logist_core.jobs.store import JobStore, Transaction
+    from logist_core.jobs.store import JobStore
+    from logist_core.jobs.transaction import Transaction
     from logist_core.observe.observer import Observer
     from logist_core.protocols import Agent
     from logist_core.supervise.redact import Secrets

@@ -36,13 +36,13 @@ def loaded(*args: str) -> list[str]:
 @pytest.mark.parametrize(
     ("args", "budget"),
     [
-        (("ls",), 44),
-        (("ls", "--json"), 40),
-        (("ls", "--state", "failed"), 47),
-        (("status",), 49),
-        (("status", "--json"), 45),
-        (("events",), 48),
-        (("logs",), 50),
+        (("ls",), 40),
+        (("ls", "--json"), 34),
+        (("ls", "--state", "failed"), 41),
+        (("status",), 46),
+        (("status", "--json"), 39),
+        (("events",), 46),
+        (("logs",), 46),
         (("--help",), 28),
     ],
 )
