@@ -126,7 +126,7 @@ def _home(app: App) -> Check:
     if not os.access(home.path, os.W_OK | os.X_OK):
         return Check(name="home", state=State.FAIL, detail=f"{home.path} can't be written", hint="set LOGIST_HOME")
     problems: list[tuple[str, LogistError]] = []
-    count = sum(1 for _ in app.store.statuses(problems=problems))
+    count = sum(1 for _ in app.store.statuses(app.store.ids(), problems))  # each by its own files, not by the index
     if problems:
         job_id, problem = problems[0]
         return Check(
@@ -172,13 +172,14 @@ def _sockets() -> Check:
 
 def _supervisor(app: App) -> Check:
     from logist_core.cli.supervision import has_work
+    from logist_core.jobs.survey import living
     from logist_core.supervise.client import supervisor_info
 
     info = supervisor_info(app.home)
     if info.alive:
         detail = f"pid {info.record.pid}" if info.record is not None else "starting"
         return Check(name="supervisor", state=State.OK, detail=detail)
-    if has_work(app.store.statuses()):
+    if has_work(living(app.store)):
         return Check(
             name="supervisor", state=State.FAIL, detail="jobs wait for one and none lives", hint="logist supervise"
         )

@@ -80,6 +80,8 @@ class _Waiter:
         self._caretaker = Caretaker(app.home)
 
     def wait(self, timeout_s: float) -> bool:
+        from logist_core.jobs.survey import living
+
         self._watch_all()
         ready = self._changes.wait(timeout_s, [self._interrupts.fileno(), *self._keyboard.descriptors])
         self._interrupts.take(signal.SIGWINCH)
@@ -87,12 +89,13 @@ class _Waiter:
             return True
         if any(fd in ready for fd in self._keyboard.descriptors) and b"q" in self._keyboard.read().lower():
             return True
-        self._caretaker.look(self._app.store.statuses())
+        self._caretaker.look(living(self._app.store))
         return False
 
     def _watch_all(self) -> None:
         """Watch the list of jobs, and each job that hasn't ended: those are the ones whose journal grows."""
+        from logist_core.jobs.survey import living
+
         self._changes.watch(self._app.home.jobs)
-        for status in self._app.store.statuses():
-            if not status.lifecycle.ended:
-                self._changes.watch(self._app.home.jobs / status.id)
+        for status in living(self._app.store):
+            self._changes.watch(self._app.home.jobs / status.id)

@@ -22,6 +22,7 @@ def command(app: App, dry_run: bool, as_json: bool) -> None:
     from logist_core.cli.formats import plural
     from logist_core.cli.supervision import ensure, has_work
     from logist_core.cli.text import one_line
+    from logist_core.jobs.survey import living
     from logist_core.supervise.recover import recover
     from logist_core.types._json import plain
 
@@ -34,5 +35,5 @@ def command(app: App, dry_run: bool, as_json: bool) -> None:
             conditions = f" ({', '.join(report.conditions)})" if report.conditions else ""
             output.line(f"{report.id}  {states}{conditions}  {one_line(report.detail, 300)}".rstrip())
         output.note(f"{plural(len(reports), 'job')} looked at" + (", nothing was changed" if dry_run else ""))
-    if not dry_run and has_work(app.store.statuses()):
+    if not dry_run and has_work(living(app.store)):
         ensure(app.home, wait_s=0)

@@ -41,9 +41,13 @@ def list_jobs(
 
     _check_states(states)
     problems: list[tuple[str, LogistError]] = []
-    statuses = _read(app, problems)
-    chosen = [status for status in statuses if _matches(status, states, labels)]
-    shown = chosen if show_all else _newest(chosen)
+    if show_all or states or labels:
+        statuses = _read(app, problems)
+        chosen = [status for status in statuses if _matches(status, states, labels)]
+        shown, hidden = (chosen, 0) if show_all else _newest(chosen)
+    else:
+        shown, hidden = _read_newest(app, problems)
+        statuses = shown
     if as_json:
         output.json_line([status.to_json() for status in shown])
     elif quiet:
@@ -55,7 +59,7 @@ def list_jobs(
         output.note('no jobs yet; start one: logist run "say hello"')
     elif not shown and not as_json and not quiet:
         output.note("no job matches")
-    if hidden := len(chosen) - len(shown):
+    if hidden:
         output.note(f"{hidden} more ended; see all: logist ls --all")
     _report(problems)
     _wake(app, statuses)
@@ -65,6 +69,14 @@ def _read(app: App, problems: list[tuple[str, LogistError]]) -> list[JobStatus]:
     if not os.path.lexists(app.home_path):
         return []
     return list(app.store.statuses(problems=problems))
+
+
+def _read_newest(app: App, problems: list[tuple[str, LogistError]]) -> tuple[list[JobStatus], int]:
+    if not os.path.lexists(app.home_path):
+        return [], 0
+    from logist_core.jobs.survey import newest
+
+    return newest(app.store, ENDED_SHOWN, problems)
 
 
 def _check_states(states: Sequence[str]) -> None:
@@ -94,8 +106,8 @@ def _matches(status: JobStatus, states: Sequence[str], labels: Sequence[str]) ->
     return True
 
 
-def _newest(statuses: Sequence[JobStatus]) -> list[JobStatus]:
-    """Return what is shown by default, newest first."""
+def _newest(statuses: Sequence[JobStatus]) -> tuple[list[JobStatus], int]:
+    """Return what is shown by default, newest first, and how many are left out."""
     shown, ended = [], 0
     for status in reversed(statuses):
         if status.lifecycle.ended:
@@ -103,7 +115,7 @@ def _newest(statuses: Sequence[JobStatus]) -> list[JobStatus]:
             if ended > ENDED_SHOWN:
                 continue
         shown.append(status)
-    return shown
+    return shown, len(statuses) - len(shown)
 
 
 def _table(app: App, statuses: Sequence[JobStatus]) -> None:

@@ -86,10 +86,15 @@ def not_regular(path: str) -> CorruptRecord:
     )
 
 
-def open_append(path: str) -> int:
-    """Open an existing regular file for appending and reading; raises OSError, and CorruptRecord as `read_bytes`."""
+def open_append(path: str, create: int = 0) -> int:
+    """Open a regular file for appending and reading; raises OSError, and CorruptRecord as `read_bytes`.
+
+    Args:
+        path: The file.
+        create: `os.O_CREAT` to make it (0600) where there is none; 0: that is a FileNotFoundError.
+    """
     try:
-        fd = os.open(path, _APPEND)
+        fd = os.open(path, _APPEND | create, FILE_MODE)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO):
             raise not_regular(path) from error
@@ -108,15 +113,9 @@ def open_or_create_append(path: str) -> int:
         LogistError: It can't be opened.
     """
     try:
-        fd = os.open(path, _APPEND | os.O_CREAT, FILE_MODE)
+        return open_append(path, os.O_CREAT)
     except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENXIO):
-            raise not_regular(path) from error
         raise failed("open", path, error) from error
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise not_regular(path)
-    return fd
 
 
 def write_all(fd: int, data: bytes) -> None:

@@ -4,7 +4,7 @@ Invariants:
     * `status(id) == fold(events(id))`, always; `state.json` only makes it quicker.
     * Every change goes through `transaction`: the job's lock, a fold, a check of every event against the state
       machine, one group of lines on the disk. Of two processes that change a job, one sees what the other did.
-    * Reading takes no lock, writes nothing, and doesn't import what only locking needs.
+    * Reading takes no lock, writes nothing, and doesn't import what only changing needs.
     * A job's directory appears whole, by a rename, and goes whole, by a rename.
 """
 
@@ -20,83 +20,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from logist_core import platform
 from logist_core.errors import CorruptRecord, HomeError, IllegalTransition, JobNotFound, LogistError
-from logist_core.jobs import atomic, cache, files, ids, journal, specfile
-from logist_core.jobs.fold import apply, fold, is_settling
+from logist_core.jobs import atomic, cache, files, ids, index
 from logist_core.jobs.home import Home
-from logist_core.jobs.journal import Scan
-from logist_core.types._json import JSON
-from logist_core.types.job import JobEvent, JobSpec, JobStatus
 
 if TYPE_CHECKING:
+    from logist_core.jobs.journal import Scan
+    from logist_core.jobs.transaction import Transaction
     from logist_core.jobs.vault import Vault
+    from logist_core.types._json import JSON
+    from logist_core.types.job import JobEvent, JobSpec, JobStatus, Lifecycle
 
 SPEC = "spec.json"
 EVENTS = "events.log"
 STATE = "state.json"
 LOCK = "job.lock"
 ATTEMPTS = "attempts"
-
-
-class Transaction:
-    """The events that one holder of a job's lock wants to add. Made by `JobStore.transaction`.
-
-    Attributes:
-        status: The job's status with the appended events in it.
-        events: What was appended so far; on the disk only after the `with` block has ended without an exception.
-    """
-
-    def __init__(
-        self,
-        status: JobStatus | None,
-        seq: int,
-        writer: str,
-        *,
-        now: Callable[[], float] = time.time,
-        scrub: Callable[[JSON], JSON] | None = None,
-    ) -> None:
-        """Begin after event `seq`, with the status that holds then."""
-        self._scrub = scrub
-        self._status = status
-        self._seq = seq
-        self._writer = writer if ":" in writer else f"{writer}:{os.getpid()}"
-        self._now = now
-        self._open = True
-        self.events: list[JobEvent] = []
-
-    @property
-    def status(self) -> JobStatus:
-        """The job's status, appended events included."""
-        assert self._status is not None, "a transaction on an existing job always has a status"
-        return self._status
-
-    def append(self, kind: str, /, **data: object) -> JobEvent:
-        """Add an event.
-
-        Args:
-            kind: One of the kinds of the journal.
-            data: Its fields: JSON, or records, which are stored as objects. NaN and the infinities become null.
-
-        Raises:
-            IllegalTransition: The state machine forbids it now. The events appended before it still stand.
-        """
-        assert self._open, "the transaction is over"
-        cleaned = journal.clean(data)
-        event = JobEvent(
-            seq=self._seq + len(self.events) + 1,
-            at=self._now(),
-            boot_s=platform.boot_s(),
-            boot_id=platform.boot_id(),
-            writer=self._writer,
-            kind=kind,
-            data=self._scrub(cleaned) if self._scrub is not None else cleaned,
-        )
-        self._status = apply(self._status, event)
-        self.events.append(event)
-        return event
-
-    def close(self) -> None:
-        """Refuse further events."""
-        self._open = False
 
 
 class _Loaded(NamedTuple):
@@ -121,6 +59,7 @@ class JobStore:
         """Touch nothing yet."""
         self.home = home
         self._now = now
+        self._path = os.fspath(home.path)
         self._jobs = os.fspath(home.jobs)
         self._vault: Vault | None = None
         self._swept = False
@@ -138,7 +77,9 @@ class JobStore:
             HomeError: The home can't be written, or its disk is full. Nothing of the job is left.
             LogistError: There is a job of that id.
         """
+        from logist_core.jobs import journal, specfile
         from logist_core.jobs.sweep import sweep_leftovers, unfinished_name
+        from logist_core.jobs.transaction import Transaction
 
         ids.checked(spec.id)
         if environment is not None and not spec.env_names:
@@ -255,6 +196,8 @@ class JobStore:
 
     def spec(self, job_id: str) -> JobSpec:
         """Return what was asked for."""
+        from logist_core.jobs import specfile
+
         path = os.path.join(self._existing(job_id), SPEC)
         spec = specfile.read(path)
         if spec is None:
@@ -278,14 +221,35 @@ class JobStore:
             problems: Receives (id, error) of each job that can't be read; such jobs, and those that were removed in
                 the meantime, are left out.
         """
+        known = index.read(self._path) if job_ids is None else index.NOTHING
         for job_id in self.ids() if job_ids is None else job_ids:
-            try:
-                yield self._load(job_id).status
-            except JobNotFound:
-                continue
-            except LogistError as error:
-                if problems is not None:
-                    problems.append((job_id, error))
+            status = self.status_by(known, job_id, problems)
+            if status is not None:
+                yield status
+
+    def status_by(
+        self, known: index.Lines, job_id: str, problems: list[tuple[str, LogistError]] | None = None
+    ) -> JobStatus | None:
+        """Return the status of a job that is in the home, from the index where that knows it; None: see `statuses`."""
+        if self.ended_by(known, job_id) is not None:
+            body = known.state(job_id)
+            if body is not None and (decoded := cache.decode_body(body, job_id, None)) is not None:
+                return decoded[0]
+        try:
+            return self._load(job_id).status
+        except JobNotFound:
+            return None
+        except LogistError as error:
+            if problems is not None:
+                problems.append((job_id, error))
+            return None
+
+    def ended_by(self, known: index.Lines, job_id: str) -> Lifecycle | None:
+        """Return how a job ended, where the index has a line that holds for its journal as it is; else None."""
+        try:
+            return known.ended(job_id, os.lstat(f"{self._jobs}/{job_id}/{EVENTS}").st_size) if known.rows else None
+        except OSError:
+            return None
 
     def events(self, job_id: str, after_seq: int = 0) -> list[JobEvent]:
         """Return the job's events, oldest first, from number `after_seq` + 1 on."""
@@ -296,6 +260,8 @@ class JobStore:
 
     def scan(self, job_id: str) -> Scan:
         """Return what the journal holds, with the events before a corrupt line where there is one."""
+        from logist_core.jobs import journal
+
         path = os.path.join(self._existing(job_id), EVENTS)
         try:
             return journal.read(path)
@@ -312,6 +278,8 @@ class JobStore:
             offset_bytes: 0, or what the last call returned.
             after_seq: Number of the last event before that offset.
         """
+        from logist_core.jobs import journal
+
         path = os.path.join(self._existing(job_id), EVENTS)
         data = files.read_bytes(path, offset_bytes)
         if data is None:
@@ -370,6 +338,9 @@ class JobStore:
             IllegalTransition: The events end an attempt without saying what follows.
             LogistError: The journal can't be written; then nothing of it counts.
         """
+        from logist_core.jobs import journal
+        from logist_core.jobs.transaction import Transaction
+
         with self._locked(job_id, timeout_s):
             directory = self._existing(job_id)
             path = os.path.join(directory, EVENTS)
@@ -381,7 +352,7 @@ class JobStore:
                 transaction.close()
             events = transaction.events
             if events:
-                if is_settling(transaction.status):
+                if transaction.is_settling:
                     raise IllegalTransition(
                         f"job {job_id}: after {events[-1].kind}, one of job.finished, job.waiting, job.held or "
                         "job.requeued must follow in the same transaction"
@@ -391,7 +362,16 @@ class JobStore:
                 state = cache.encode(transaction.status, seq=seq + len(events), journal_bytes=good_bytes)
                 atomic.replace_under_lock(os.path.join(directory, STATE), state)
             if events and transaction.status.lifecycle.ended:
+                index.note(self._path, job_id, transaction.status.lifecycle, state, good_bytes)
                 self.vault.drop(job_id)
+
+    def note_if_ended(self, job_id: str) -> bool:
+        """Note the job in the index of the home if it has ended; return whether it has."""
+        status, seq, size, _ = self._load(job_id)
+        if status.lifecycle.ended:
+            state = cache.encode(status, seq=seq, journal_bytes=size)
+            index.note(self._path, job_id, status.lifecycle, state, size)
+        return status.lifecycle.ended
 
     # Environments.
 
@@ -463,6 +443,9 @@ class JobStore:
             raise files.failed("read", path, error) from error
         if state is not None and (cached := cache.decode(state, job_id, size)) is not None:
             return _Loaded(cached[0], cached[1], size, cached=True)
+        from logist_core.jobs import journal
+        from logist_core.jobs.fold import fold
+
         scan = journal.read(path)
         if scan.problem is not None:
             raise scan.problem

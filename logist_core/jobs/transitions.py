@@ -204,6 +204,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "ended_at": "number?",
             "source": "text?",
             "survivors": "ints?",
+            "unread_bytes": "int?",
         },
         "attempt.lost": {"attempt": "int", "reason": "text?"},
         "activity.changed": {

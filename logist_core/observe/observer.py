@@ -120,6 +120,16 @@ class Observer:
         self._note_problems()
         return made
 
+    def skip_to_last(self, keep_bytes: int, keep_terminal_bytes: int) -> int:
+        """Leave out what is unread but the end of each log; return how many bytes that is.
+
+        Args:
+            keep_bytes: What is kept of a log that is read line by line.
+            keep_terminal_bytes: What is kept of a terminal's, which takes far longer to read.
+        """
+        kept = keep_terminal_bytes if isinstance(self._out, TerminalStream) else keep_bytes
+        return self._out.skip_to_last(kept) + self._err.skip_to_last(keep_bytes)
+
     def finish(self, now: float) -> list[Signal]:
         """Read the lines that have no end: the attempt has ended. Call it when caught up."""
         made = [*self._accept(self._out, self._out.finish(now, self), now)]

@@ -97,6 +97,15 @@ class LineStream:
             made += self._peek(now)
         return made
 
+    def skip_to_last(self, keep_bytes: int) -> int:
+        """Leave out what is unread but the last `keep_bytes`; return how many bytes that is."""
+        self.tail.look()
+        left_out = self.tail.skip_to(self.tail.size - keep_bytes)
+        if left_out:
+            self._cutter.restart(self.tail.offset, cut=True)
+            self._context = ()
+        return left_out
+
     def finish(self, now: float, reader: Reader) -> list[Signal]:
         """Return the signals of what was held back: nothing more will come."""
         made: list[Signal] = []
@@ -267,6 +276,17 @@ class TerminalStream:
         made += self._read_screen(screen.lines(), off, offset=offset, now=now, reader=reader)
         made += self._read_title(data, offset, now)
         return made
+
+    def skip_to_last(self, keep_bytes: int) -> int:
+        """Leave out what is unread but the last `keep_bytes`, or what makes the screen; return how many bytes."""
+        self.tail.look()
+        left_out = (
+            self.tail.skip_to(self.tail.size - min(keep_bytes, REPLAY_BYTES)) if self.tail.behind > keep_bytes else 0
+        )
+        if left_out:
+            self._screen().reset()
+            self._off_context = ()
+        return left_out
 
     def finish(self, now: float, reader: Reader) -> list[Signal]:
         """Return the signals of what was held back: nothing more will come."""

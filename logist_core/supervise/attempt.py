@@ -30,7 +30,8 @@ from logist_core.types.job import JobSpec, JobStatus, Lifecycle
 from logist_core.types.launch import KILL_NOW, Probe, ProbeState, RuntimeHandle, StopLadder
 
 if TYPE_CHECKING:
-    from logist_core.jobs.store import JobStore, Transaction
+    from logist_core.jobs.store import JobStore
+    from logist_core.jobs.transaction import Transaction
     from logist_core.observe.observer import Observer
     from logist_core.protocols import Agent, Runtime, Watch
     from logist_core.supervise.changes import Changes

@@ -24,6 +24,7 @@ import logist_core
 from logist_core import platform
 from logist_core.errors import LogistError
 from logist_core.jobs.ids import is_id
+from logist_core.jobs.survey import complete_index, ended, living
 from logist_core.supervise import singleton
 from logist_core.supervise.admit import admit
 from logist_core.supervise.attempt import AttemptWatch, Surroundings
@@ -136,8 +137,10 @@ class Supervisor:
                     )
                     await self._take_stock()
                     self._announce(sock)
+                    indexing = asyncio.create_task(self._complete_index(), name="index")
                     await self._supervise()
                     await self._stop_watching()
+                    await indexing
             finally:
                 loop.remove_reader(sock.fileno())
                 if not self._replaced():  # else they are the other's
@@ -166,6 +169,7 @@ class Supervisor:
     # What there is
 
     async def _take_stock(self) -> None:
+        self._ended = ended(self._store)
         self._sweep()
         gate = asyncio.Semaphore(STOCK_TAKING_WIDTH)
 
@@ -189,6 +193,11 @@ class Supervisor:
                 with self._store.transaction(job_id, WRITER) as tx:  # a retry brings its own, under this lock
                     if tx.status.lifecycle.ended:
                         self._store.drop_environment(job_id)
+
+    async def _complete_index(self) -> None:
+        """Note ended jobs that the index doesn't know: it was deleted, or a command died before it had noted one."""
+        with contextlib.suppress(LogistError, OSError):  # a cache
+            await asyncio.to_thread(complete_index, self._store, lambda: not self.leaving)
 
     def _sweep(self) -> None:
         """Look at every job that isn't known to have ended."""
@@ -440,7 +449,7 @@ async def _until_told(supervisor: Supervisor) -> None:
 
 
 def _has_work(store: JobStore) -> bool:
-    return any(not s.lifecycle.ended and s.lifecycle not in _NEEDS_NOBODY for s in store.statuses())
+    return any(s.lifecycle not in _NEEDS_NOBODY for s in living(store))
 
 
 def _say(word: bytes) -> None:

@@ -1,7 +1,8 @@
-"""Settles an ended attempt: the whole output read, the outcome judged, everything written in one transaction.
+"""Settles an ended attempt: the output read, the outcome judged, everything written in one transaction.
 
-Invariant: an attempt's end and what follows from it are in the journal together, or neither is; settling twice is
-the same as once.
+Invariants: an attempt's end and what follows from it are in the journal together, or neither is; settling twice is
+the same as once; and however much was printed, and goes on being printed by what the attempt left behind, the end is
+written down soon: of output that is still unread then, the last part counts.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from logist_core.types.launch import ExitStatus, Probe, ProbeState
 from logist_core.types.signals import UNKNOWN_ACTIVITY
 
 if TYPE_CHECKING:
-    from logist_core.jobs.store import JobStore, Transaction
+    from logist_core.jobs.store import JobStore
+    from logist_core.jobs.transaction import Transaction
     from logist_core.observe.observer import Observer
     from logist_core.protocols import Agent
     from logist_core.supervise.redact import Secrets
@@ -27,6 +29,12 @@ if TYPE_CHECKING:
 TIMING_OUT = "timing_out"
 SENTINEL_STOP = "sentinel_stop"
 SENTINEL_RESUME = "sentinel_resume"
+#: Unread output of which nothing is left out when an attempt has ended; of more, so much of the end is read. It holds
+#: the longest line that is kept, for the last event of a run says how it went.
+LAST_BYTES = 16 << 20
+#: The same for a terminal, whose bytes have to be shown before they can be read.
+LAST_TERMINAL_BYTES = 1 << 20
+_BYTES_AT_ONCE = 1 << 20
 _FRESH_STARTS = frozenset({"job.created", "job.requeued"})
 _INTENTS = frozenset({TIMING_OUT, SENTINEL_STOP, SENTINEL_RESUME})
 
@@ -62,11 +70,7 @@ def settle(
     """
     assert probe.state in (ProbeState.EXITED, ProbeState.GONE), probe
     now = time.time()
-    if observer is not None:
-        observer.feed(now)
-        while not observer.caught_up:
-            observer.feed(now)
-        observer.finish(now)
+    unread_bytes = 0 if observer is None else _read_to_the_end(observer, now)
     exit = probe.exit
     outcome, fault = _outcome(agent, exit, observer)
     with store.transaction(spec.id, writer, scrub=secrets.scrub) as tx:
@@ -74,7 +78,7 @@ def settle(
         if status.lifecycle not in (Lifecycle.STARTING, Lifecycle.RUNNING):
             return Settled(status)
         why = _circumstances(status, store.events(spec.id), probe)
-        _append_end(tx, status.attempt, exit, probe)
+        _append_end(tx, status.attempt, exit, probe, unread_bytes)
         _append_findings(tx, observer, now)
         for condition in sorted(_INTENTS & set(tx.status.conditions)):
             tx.append("condition.cleared", condition=condition)
@@ -85,7 +89,18 @@ def settle(
         return Settled(tx.status, fault)
 
 
-def _append_end(tx: Transaction, attempt: int, exit: ExitStatus | None, probe: Probe) -> None:
+def _read_to_the_end(observer: Observer, now: float) -> int:
+    """Read what is left, within bounds; return how many bytes were left out."""
+    unread_bytes = observer.skip_to_last(LAST_BYTES, LAST_TERMINAL_BYTES)
+    for _ in range(4 * LAST_BYTES // _BYTES_AT_ONCE):  # each of two logs, twice: it may be growing still
+        observer.feed(now, _BYTES_AT_ONCE)
+        if observer.caught_up:
+            break
+    observer.finish(now)
+    return unread_bytes
+
+
+def _append_end(tx: Transaction, attempt: int, exit: ExitStatus | None, probe: Probe, unread_bytes: int) -> None:
     if exit is None:
         tx.append("attempt.lost", attempt=attempt, reason=probe.detail or "gone without a trace")
     elif exit.exec_error is not None:
@@ -99,6 +114,7 @@ def _append_end(tx: Transaction, attempt: int, exit: ExitStatus | None, probe: P
             ended_at=exit.ended_at,
             source=exit.source,
             survivors=list(exit.survivors),
+            **({"unread_bytes": unread_bytes} if unread_bytes else {}),
         )
 
 

@@ -189,8 +189,10 @@ def _check_name(store: JobStore, name: str) -> None:
             f"the name {name[:MOST_NAME]!r} can't be used",
             hint=f"letters, digits and . _ -, beginning with a letter or digit, at most {MOST_NAME}",
         )
-    for status in store.statuses():
-        if status.name == name and not status.lifecycle.ended:
+    from logist_core.jobs.survey import living
+
+    for status in living(store):
+        if status.name == name:
             raise UsageError(f"a job named {name!r} exists already: {status.id}, {status.lifecycle.value}")
 
 

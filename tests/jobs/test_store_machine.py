@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from logist_core.errors import IllegalTransition
+from logist_core.jobs import survey
 from logist_core.jobs.fold import fold
 from logist_core.jobs.home import Home
 from logist_core.jobs.ids import new_id
@@ -33,6 +34,7 @@ class JobMachine(RuleBasedStateMachine):
         super().__init__()
         self.directory = tempfile.mkdtemp(prefix="logist-machine-")
         self.store = JobStore(Home.open(Path(self.directory, "home")))
+        self.old_index = b""
 
     def teardown(self) -> None:
         shutil.rmtree(self.directory)
@@ -243,6 +245,23 @@ class JobMachine(RuleBasedStateMachine):
         elif how in ("empty", "cut") and path.exists():
             os.truncate(path, 0 if how == "empty" else path.stat().st_size // 2)
 
+    @rule(how=st.sampled_from(["delete", "cut", "flip", "bring back", "keep"]), where=st.floats(0, 1))
+    def spoil_the_index(self, how: str, where: float) -> None:
+        path = self.store.home.path / "ended.index"
+        if not path.exists():
+            return
+        data = path.read_bytes()
+        if how == "delete":
+            path.unlink()
+        elif how == "cut":
+            os.truncate(path, int(len(data) * where))
+        elif how == "flip" and data:
+            at = min(int(len(data) * where), len(data) - 1)
+            path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        elif how == "bring back":
+            path.write_bytes(self.old_index)
+        self.old_index = data
+
     @rule()
     def become_another_process(self) -> None:
         self.store = JobStore(Home.open(Path(self.directory, "home")))
@@ -271,6 +290,14 @@ class JobMachine(RuleBasedStateMachine):
         events = self.store.events(self.job)
         assert [event.seq for event in events] == list(range(1, self.count + 1))
         assert fold(events) == self.store.status(self.job) == next(iter(self.store.statuses()))
+
+    @invariant()
+    def lists_say_the_same_with_and_without_the_index(self) -> None:
+        status = self.store.status(self.job)
+        assert list(survey.living(self.store)) == ([] if self.state in ENDED else [status])
+        assert survey.newest(self.store, 1) == ([status], 0)
+        assert survey.newest(self.store, 0) == (([], 1) if self.state in ENDED else ([status], 0))
+        assert survey.ended(self.store) in ({}, {self.job: status.lifecycle} if self.state in ENDED else {})
 
     @invariant()
     def an_ended_job_has_no_environment(self) -> None:

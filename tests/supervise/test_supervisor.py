@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 import time
+from pathlib import Path
 
 import pytest
 from support.world import ScriptedRegistry, World, true_at_last
@@ -15,12 +17,17 @@ from logist_core.api import (
     LaunchError,
     Level,
     Outcome,
+    OutputFormat,
     Result,
     RuntimeUnavailable,
+    Signal,
     Verdict,
 )
+from logist_core.observe.matcher import Dictionary
+from logist_core.observe.observer import Observer
 from logist_core.supervise import control
 from logist_core.supervise.launch import MOST_TRIES, pause_s
+from logist_core.supervise.settle import _read_to_the_end
 
 pytestmark = pytest.mark.asyncio
 
@@ -90,6 +97,59 @@ async def test_an_attempt_that_ended_while_nobody_looked_is_settled_with_all_its
     status = await supervised.ended(job)
     assert (status.lifecycle.value, status.exit and status.exit.code) == ("failed", 7)
     assert supervised.registry.agent.seen[-1][-1].rule == "scripted:done"
+
+
+async def test_an_exit_is_recorded_without_reading_half_a_gigabyte_first(supervised: World) -> None:
+    job = supervised.submit()
+    await supervised.running(job)
+    supervised.say(job, '{"session": 1}\n')
+    await supervised.until(job, lambda s: s.session_id == "s-1")
+    await supervised.die()
+    log = Path(supervised.directory(job)) / "out.log"
+    written = log.stat().st_size
+    os.truncate(log, 512 << 20)  # zeros that no disk holds; one line without an end
+    supervised.say(job, '\n{"type": "done"}\n')
+    supervised.end(job, 7)
+    await supervised.start()
+    status = await supervised.ended(job)
+    assert (status.exit and status.exit.code, status.activity.state, status.session_id) == (7, "completed", "s-1")
+    (ended,) = [event for event in supervised.store.events(job) if event.kind == "attempt.exited"]
+    assert 0 < (512 << 20) - ended.data["unread_bytes"] - written < 17 << 20
+
+
+async def test_an_exit_that_was_read_to_its_end_left_nothing_out(supervised: World) -> None:
+    job = supervised.submit()
+    await supervised.running(job)
+    supervised.say(job, '{"type": "work"}\n' * 100)
+    supervised.end(job, 0)
+    await supervised.ended(job)
+    (ended,) = [event for event in supervised.store.events(job) if event.kind == "attempt.exited"]
+    assert "unread_bytes" not in ended.data
+
+
+async def test_what_an_attempt_left_behind_cannot_put_off_its_end_by_printing(world: World) -> None:
+    directory = world.home.path / "attempt"
+    directory.mkdir()
+
+    class Flooded(Observer):
+        def feed(self, now: float, max_bytes: int = 1 << 20) -> list[Signal]:
+            with (directory / "out.log").open("ab") as file:
+                file.truncate(file.tell() + 2 * max_bytes)
+            return super().feed(now, max_bytes)
+
+    matcher = Dictionary(world.registry.patterns()).for_agent("scripted")
+    observer = Flooded(
+        str(directory),
+        agent=None,
+        agent_name="x",
+        output=OutputFormat.TEXT,
+        pty=False,
+        cols=80,
+        rows=24,
+        matcher=matcher,
+    )
+    assert _read_to_the_end(observer, 1.0) == 0
+    assert not observer.caught_up
 
 
 async def test_an_attempt_that_vanished_is_lost_and_not_run_again(supervised: World) -> None:
