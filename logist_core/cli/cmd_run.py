@@ -76,6 +76,12 @@ class _RunCommand(click.Command):
     type=SIZE,
     help="Keep so much of each log (64m, 2g; 0: all): its beginning and its end. Default: 1g.",
 )
+@click.option(
+    "--patterns",
+    metavar="FILE",
+    multiple=True,
+    help="Rules for reading this job's output, on top of all others; kept with the job (logist patterns new).",
+)
 @click.option("--linger", is_flag=True, help="Leave processes alive that outlive the agent.")
 @click.option(
     "--agent-set", metavar="KEY=VALUE", type=ASSIGNMENT, multiple=True, help="A setting of the agent (logist agents)."
@@ -173,6 +179,7 @@ def _request(options: dict[str, Any], raw_args: tuple[str, ...]) -> SubmitReques
         rows=size.lines if on_terminal else 40,
         linger=options["linger"],
         max_log_bytes=options["max_log_bytes"],
+        patterns=options["patterns"],
         agent_set=_unique("--agent-set", options["agent_set"]),
         runtime_set=_unique("--runtime-set", options["runtime_set"]),
         sentinel_set=_unique("--sentinel-set", options["sentinel_set"]),

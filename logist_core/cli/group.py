@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, str] = {
     "recover": "Bring the records in line with what really runs.",
     "rm": "Remove ended jobs.",
     "supervise": "Run, look at or stop the supervisor of this home.",
+    "patterns": "List, try, check and measure the dictionary.",
     "plugins": "List, describe and check installed plugins.",
     "agents": "List installed agents.",
     "runtimes": "List installed runtimes.",

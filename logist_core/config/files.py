@@ -32,10 +32,15 @@ def find_project_file(cwd: Path) -> Path | None:
     Outside of a repository only `cwd` itself counts: a file that somebody left in /tmp must not configure the
     jobs of everybody who works below it.
     """
+    return next((folder / PROJECT_FILE for folder in folders_of_project(cwd) if _exists(folder / PROJECT_FILE)), None)
+
+
+def folders_of_project(cwd: Path) -> list[Path]:
+    """Return `cwd` and its parents up to the root of the repository; outside of a repository `cwd` alone."""
     here = Path(os.path.abspath(cwd))
     above = [here, *here.parents]
     root = next((i for i, folder in enumerate(above) if any(_exists(folder / mark) for mark in _VCS_MARKS)), 0)
-    return next((folder / PROJECT_FILE for folder in above[: root + 1] if _exists(folder / PROJECT_FILE)), None)
+    return above[: root + 1]
 
 
 def read_toml(path: Path, *, owned: bool) -> tuple[dict[str, Any], str]:

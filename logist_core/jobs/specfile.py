@@ -101,6 +101,11 @@ _TEXT_OR_NULL: _Field = ("text or null", _or_null(_is_text), _same)
 _TEXTS: _Field = ("a list of text", _is_texts, tuple)
 _TEXTS_BY_NAME: _Field = ("an object of text", _is_texts_by_name, _mapping)
 _OBJECT: _Field = ("an object", lambda value: isinstance(value, dict), _mapping)
+_OBJECTS: _Field = (
+    "a list of objects",
+    lambda value: isinstance(value, list) and all(isinstance(item, dict) for item in value),
+    lambda value: tuple(_mapping(item) for item in value),
+)
 _SIZE: _Field = ("a whole number above 0", lambda value: _is_int(value) and value > 0, _same)
 
 _FIELDS: Mapping[str, _Field] = MappingProxyType(
@@ -129,6 +134,7 @@ _FIELDS: Mapping[str, _Field] = MappingProxyType(
         "agent_settings": _OBJECT,
         "runtime_settings": _OBJECT,
         "sentinel_settings": _OBJECT,
+        "patterns": _OBJECTS,
         "created_by": _TEXT,
     }
 )

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from logist_core.observe.quoting import quoted_as
 from logist_core.observe.text import break_lines, clean_block, haystack, line_text
 from logist_core.types.signals import Claim, PatternSet, Rule
 
@@ -26,7 +27,8 @@ _MAX_TIMEOUTS = 3
 #: Pieces of this size stay in the processor's cache through all passes.
 _PIECE_BYTES = 128 * 1024
 
-CHANNELS = ("text", "stderr", "screen", "title")
+#: `json`: a structured line of which the agent's plugin knows nothing to say.
+CHANNELS = ("text", "stderr", "screen", "title", "json")
 #: What is only true while it can be seen: a spinner, a prompt, the empty composer.
 WHILE_VISIBLE = frozenset({Claim.WORKING, Claim.WAITING_INPUT, Claim.PERMISSION_PROMPT, Claim.UPDATE_PROMPT})
 
@@ -61,6 +63,8 @@ class Dictionary:
         """Merge the sets."""
         merged: dict[str, tuple[str, Rule]] = {}
         for pattern_set in sets:
+            for rule_id in pattern_set.disable:
+                merged.pop(rule_id, None)
             for rule in pattern_set.rules:
                 merged[rule.id] = (pattern_set.name, rule)
         self._rules = tuple((f"{name}/{rule.id}", rule) for name, rule in merged.values())
@@ -82,12 +86,15 @@ class Dictionary:
             agent: The agent's name; rules for any agent are always in.
             version: Its version where known; else version ranges are ignored.
         """
-        chosen = [
+        return Matcher(self.rules_for(agent, version))
+
+    def rules_for(self, agent: str, version: str | None = None) -> list[tuple[str, Rule]]:
+        """Return the rules that are meant for `agent`, with their full ids. Arguments as for `for_agent`."""
+        return [
             (rule_id, rule)
             for rule_id, rule in self._rules
             if ("*" in rule.agents or agent in rule.agents) and in_range(version, rule.versions)
         ]
-        return Matcher(chosen)
 
 
 class Matcher:
@@ -217,6 +224,8 @@ class Matcher:
             return None
         if found is None or found.end() <= reach:
             return None
+        if entry.guarded and quoted_as(text, found.start(), found.end()):
+            return None
         captured = {name: value for name, value in found.groupdict().items() if value is not None}
         return Hit(rule=entry.rule, rule_id=entry.rule_id, offset=offset, text=text, captured=captured)
 
@@ -239,6 +248,7 @@ class _Entry:
     def __init__(self, rule_id: str, rule: Rule) -> None:
         self.rule_id = rule_id
         self.rule = rule
+        self.guarded = rule.guard and rule.claim not in WHILE_VISIBLE
         self.before = min(max(rule.before, 0), MAX_BEFORE)
         sound = bool(rule.literals) and all(literal_is_usable(x) for x in rule.literals)
         self.literals = rule.literals if sound else ()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from logist_core.errors import LogistError, PluginUnavailable
+from logist_core.errors import ConfigError, LogistError, PluginUnavailable
 from logist_core.types._json import JSON
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from logist_core.protocols import Agent, Runtime, Sentinel
     from logist_core.registry import Registry
     from logist_core.types.job import JobSpec
+    from logist_core.types.signals import PatternSet
 
 T = TypeVar("T")
 
@@ -38,6 +39,7 @@ class Plugins:
         """Use `registry`; nothing is imported before it is needed."""
         self.registry = registry
         self._made: dict[tuple[str, str, str], object] = {}
+        self._sets: tuple[PatternSet, ...] | None = None
         self._dictionary: Dictionary | None = None
         self._lock = threading.Lock()
 
@@ -53,14 +55,30 @@ class Plugins:
         """Return the job's sentinel policy; raises `PluginUnavailable`."""
         return cast("Sentinel", self._get("sentinel", job.sentinel, job.sentinel_settings))
 
-    def dictionary(self) -> Dictionary:
-        """Return the dictionary of all installed pattern sets."""
-        with self._lock:
-            if self._dictionary is None:
-                from logist_core.observe.matcher import Dictionary
+    def dictionary(self, job: JobSpec) -> Dictionary:
+        """Return the dictionary for a job: the installed sets, the user's rules, and what was recorded with the job."""
+        from logist_core.observe.matcher import Dictionary
 
-                self._dictionary = Dictionary(self.registry.patterns())
-            return self._dictionary
+        with self._lock:
+            if self._sets is None:
+                self._sets = self._installed_sets()
+            if not job.patterns:
+                if self._dictionary is None:
+                    self._dictionary = Dictionary(self._sets)
+                return self._dictionary
+            sets = self._sets
+        from logist_core.dictionary.layers import sets_for_job
+
+        return Dictionary(sets_for_job(sets, job.patterns))
+
+    def _installed_sets(self) -> tuple[PatternSet, ...]:
+        from logist_core.dictionary.layers import user_set
+
+        try:
+            own = user_set()
+        except ConfigError:
+            own = None  # `logist run` refuses to go on with a broken file; jobs that run are still read
+        return (*self.registry.patterns(), *([own] if own else []))
 
     def agent_or_none(self, job: JobSpec) -> Agent | None:
         """Return the job's agent, or None where it can't be had: its jobs are still watched and settled."""
@@ -82,7 +100,7 @@ class Plugins:
         except PluginUnavailable:
             # It may have been installed since this process looked: a supervisor lives longer than an afternoon.
             self.registry = self.registry.rediscovered()
-            self._dictionary = None
+            self._dictionary = self._sets = None
             return self.registry.create(kind, name, settings)
 
 

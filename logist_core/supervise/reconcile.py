@@ -173,6 +173,6 @@ def open_observer(store: JobStore, plugins: Plugins, spec: JobSpec, status: JobS
         pty=plan.pty,
         cols=plan.cols,
         rows=plan.rows,
-        matcher=plugins.dictionary().for_agent(spec.agent),
+        matcher=plugins.dictionary(spec).for_agent(spec.agent),
         checkpoint=checkpoint,
     )

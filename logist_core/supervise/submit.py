@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,7 @@ class SubmitRequest:
         environment: The complete environment of the submitting shell; its values go to the vault, never to disk.
         after: Job references, resolved here.
         max_log_bytes: 0: no limit.
+        patterns: Files with rules for this job.
         agent_set, runtime_set, sentinel_set: Plugin settings as text, from the command line.
         Others: as in `JobSpec`.
     """
@@ -63,6 +65,7 @@ class SubmitRequest:
     rows: int = 40
     linger: bool = False
     max_log_bytes: int | None = None
+    patterns: tuple[str, ...] = ()
     agent_set: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     runtime_set: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     sentinel_set: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -90,6 +93,7 @@ def submit(store: JobStore, registry: Registry, config: Config, request: SubmitR
         settings[kind] = resolve_settings(record, kind, names[kind], config, overrides)
         # A plugin that breaks when it is made does so here, where somebody sees it, and not in the supervisor.
         registry.create(kind, names[kind], settings[kind])
+    patterns = _patterns(request, config)
     spec = JobSpec(
         id=new_id(),
         name=request.name,
@@ -114,11 +118,23 @@ def submit(store: JobStore, registry: Registry, config: Config, request: SubmitR
         agent_settings=settings["agent"],
         runtime_settings=settings["runtime"],
         sentinel_settings=settings["sentinel"],
+        patterns=patterns,
         created_at=time.time(),
         created_by=_who(),
     )
     store.create(spec, request.environment)
     return spec
+
+
+def _patterns(request: SubmitRequest, config: Config) -> tuple[Mapping[str, JSON], ...]:
+    """Return the rules that are recorded with the job: the project's and its own. The user's are checked."""
+    from logist_core.dictionary import layers
+
+    layers.user_set()
+    project, warnings = layers.project_set(Path(request.cwd))
+    for warning in warnings:
+        config.warn(warning)
+    return layers.recorded((project, layers.job_set(request.patterns)))
 
 
 def _check(store: JobStore, request: SubmitRequest) -> None:

@@ -5,14 +5,15 @@ Invariant: a table that isn't a complete, well-typed rule is refused with its pl
 A file of rules:
 
     agents = ["acme"]             # for all rules of this file that don't say otherwise
+    disable = ["any/retrying"]    # ids of other sets' rules that are left out
 
-    [fragments]                   # %lead% in a regex stands for this text
-    lead = '^[ ■]{0,4}'
+    [fragments]                   # %name% in a regex stands for this text; `FRAGMENTS` are always there
+    mark = '^[ ■]{0,4}'
 
     [[rule]]
     id = "acme/usage-limit"
     claim = "rate_limited"
-    regex = '%lead%Usage limit reached; resets (?P<resets_at>.+)'
+    regex = '%mark%Usage limit reached; resets (?P<resets_at>.+)'
     literals = ["usage limit reached"]
     fields = { resets_at = "time" }
     examples = ["Usage limit reached; resets 3pm"]
@@ -30,6 +31,23 @@ from types import MappingProxyType
 from logist_core.errors import ConfigError
 from logist_core.types._json import JSON, plain
 from logist_core.types.signals import Claim, PatternSet, Rule
+
+#: What a regex may use by its name in any file; a file's own fragment of that name goes before.
+FRAGMENTS: Mapping[str, str] = MappingProxyType(
+    {
+        # The beginning of a message: indentation, box borders and bullets, but nothing that opens a string, a
+        # comment, a list item, a quotation, a diff or a table row.
+        "lead": r"""^(?!\s*(?:[-+/*(#>|`"]|(?:if|elif|return|assert|raise|throw|await|const|let|var|def|export|echo"""
+        r"""|grep) |[\w.]{1,40} ?= ))(?:[^\w"'`\\#/<>({=|*$@+;:-]|ℹ){0,16}""",
+        # "Error: ", "[ERROR] ", "2025-01-01T00:00:00Z WARN some::module: ", "litellm.SomeError: "
+        "err": r"""(?:[^\n"'`\\#*={}<>|]{0,90}?(?:error|warn(?:ing)?|fatal|failed|failure|exception|retries)\b"""
+        r"""[^\n"'`\\#*={}<>|]{0,60}?[:\]·]\s*\[?)?""",
+        # The end of a message's first clause.
+        "stop": r"""(?=\s+[(\[]|\s*(?:[.!:·∙•–—]|,\s*\w|[│┃]?\s*$))""",
+        # A selection row with a cursor on it.
+        "cursor": r"""^[\s│┃]*[❯›●▶→>]\s*""",
+    }
+)
 
 _STRINGS = frozenset({"id", "regex", "versions", "source"})
 _LISTS = frozenset({"agents", "channels", "literals", "examples", "counter_examples", "overlaps"})
@@ -76,7 +94,7 @@ def _checked(name: str, value: JSON, where: str) -> JSON:
         return None if value is None else float(value)
     if name == "before" and isinstance(value, int) and not isinstance(value, bool):
         return value
-    if name == "final" and isinstance(value, bool):
+    if name in ("final", "guard") and isinstance(value, bool):
         return value
     if name == "fields" and isinstance(value, Mapping) and all(isinstance(kind, str) for kind in value.values()):
         return MappingProxyType(dict(value))
@@ -102,23 +120,29 @@ def rule_to_mapping(rule: Rule) -> dict[str, JSON]:
 def rules_from_toml(text: str, where: str = "rules") -> tuple[Rule, ...]:
     """Return the rules of a TOML file's text, in its order.
 
-    Args:
-        text: See the module's docstring.
-        where: The file's name, for the error's text.
-
     Raises:
         ConfigError: It isn't TOML, or not a file of rules.
     """
+    return _file(text, where)[0]
+
+
+def _file(text: str, where: str) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
+    """Return the rules of a file, and the ids that it disables."""
     import tomllib
 
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{where}: is not TOML: {error}") from error
-    unknown = sorted(set(document) - {"agents", "fragments", "rule"})
+    unknown = sorted(set(document) - {"agents", "disable", "fragments", "rule"})
     if unknown:
-        raise ConfigError(f"{where}: unknown key {unknown[0]!r}", hint="a file has agents, fragments and [[rule]]")
+        raise ConfigError(
+            f"{where}: unknown key {unknown[0]!r:.80}", hint="a file has agents, disable, fragments and [[rule]]"
+        )
     fragments = document.get("fragments", {})
+    disable = document.get("disable", [])
+    if not isinstance(disable, list) or not all(isinstance(rule_id, str) for rule_id in disable):
+        raise ConfigError(f"{where}: disable must be a list of rule ids")
     tables = document.get("rule", [])
     if not isinstance(fragments, dict) or not isinstance(tables, list) or not all(isinstance(t, dict) for t in tables):
         raise ConfigError(f"{where}: fragments must be a table, rule an array of tables")
@@ -128,9 +152,9 @@ def rules_from_toml(text: str, where: str = "rules") -> tuple[Rule, ...]:
         place = f"{where}: rule {number}"
         values = {**defaults, **table}
         if isinstance(values.get("regex"), str):
-            values["regex"] = _expanded(values["regex"], fragments, place)
+            values["regex"] = _expanded(values["regex"], {**FRAGMENTS, **fragments}, place)
         rules.append(rule_from_mapping(values, place))
-    return tuple(rules)
+    return tuple(rules), tuple(disable)
 
 
 def _expanded(regex: str, fragments: Mapping[str, JSON], where: str) -> str:
@@ -158,9 +182,31 @@ def pattern_set_from_files(name: str, files: Mapping[str, str]) -> PatternSet:
         ConfigError: A text is wrong, or two rules have the same id.
     """
     rules: dict[str, Rule] = {}
+    disabled: list[str] = []
     for where, text in files.items():
-        for rule in rules_from_toml(text, where):
+        found, disable = _file(text, where)
+        disabled += disable
+        for rule in found:
             if rule.id in rules:
                 raise ConfigError(f"{where}: there is another rule {rule.id!r}")
             rules[rule.id] = rule
-    return PatternSet(name=name, rules=tuple(rules.values()))
+    return PatternSet(name=name, rules=tuple(rules.values()), disable=tuple(dict.fromkeys(disabled)))
+
+
+def set_to_mapping(pattern_set: PatternSet) -> dict[str, JSON]:
+    """Return a pattern set as plain JSON."""
+    rules = [rule_to_mapping(rule) for rule in pattern_set.rules]
+    return {"name": pattern_set.name, "rules": rules, "disable": list(pattern_set.disable)}
+
+
+def set_from_mapping(table: Mapping[str, JSON]) -> PatternSet:
+    """Return the pattern set that `set_to_mapping` wrote.
+
+    Raises:
+        ConfigError: It isn't one.
+    """
+    name, rules, disable = table.get("name"), table.get("rules"), table.get("disable", [])
+    if not isinstance(name, str) or not isinstance(rules, list) or not isinstance(disable, list):
+        raise ConfigError("a pattern set has a name, rules and disable")
+    read = tuple(rule_from_mapping(rule, f"{name}: rule {number}") for number, rule in enumerate(rules, 1))
+    return PatternSet(name=name, rules=read, disable=tuple(str(rule_id) for rule_id in disable))

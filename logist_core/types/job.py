@@ -113,6 +113,7 @@ class JobSpec:
         max_log_bytes: Keep each log of an attempt within so many bytes on disk, its beginning and its end; None: all.
         agent_settings, runtime_settings, sentinel_settings: Settings resolved at submission
             (command line > project > user).
+        patterns: The pattern sets of the project and of `--patterns`, as they were at submission, weakest first.
         created_at: Unix time, seconds.
         created_by: `user@host`.
     """
@@ -141,6 +142,7 @@ class JobSpec:
     agent_settings: Mapping[str, JSON] = field(default_factory=lambda: MappingProxyType({}))
     runtime_settings: Mapping[str, JSON] = field(default_factory=lambda: MappingProxyType({}))
     sentinel_settings: Mapping[str, JSON] = field(default_factory=lambda: MappingProxyType({}))
+    patterns: tuple[Mapping[str, JSON], ...] = ()
     created_by: str = ""
 
 

@@ -122,6 +122,8 @@ class Rule:
         fields: Group name to kind: `str`, `int`, `float`, `seconds` (a duration), `time` (a reset time).
         lease_s: See `Signal.lease_s`.
         final: See `Signal.final`.
+        guard: Leave out lines that look like a quotation of the message: code, a diff, a list, a search result, a
+            template. Not applied to claims that are only true while they can be seen (prompts, spinners).
         confidence: 0 to 1.
         examples, counter_examples: Lines that must match, and lines that must not.
         overlaps: Ids of rules whose examples this one may match as well.
@@ -139,6 +141,7 @@ class Rule:
     fields: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     lease_s: float | None = None
     final: bool = False
+    guard: bool = True
     confidence: float = 0.8
     examples: tuple[str, ...] = ()
     counter_examples: tuple[str, ...] = ()
@@ -148,7 +151,14 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatternSet:
-    """The rules of one pattern plugin."""
+    """The rules of one pattern plugin, or of one layer of a user's, a project's or a job's own.
+
+    Attributes:
+        name: Of the set; the first part of a rule's full id.
+        rules: Each replaces a rule of a weaker set that has the same id.
+        disable: Ids of rules of weaker sets that are left out.
+    """
 
     name: str
     rules: tuple[Rule, ...]
+    disable: tuple[str, ...] = ()

@@ -102,7 +102,7 @@ RULE = 'id = "a/b"\nclaim = "failed"\nregex = "x"\n'
         ("[[rule]]\n" + RULE + 'before = "2"', "'before' has the wrong type"),
         ("[[rule]]\n" + RULE + "final = 1", "'final' has the wrong type"),
         ("[[rule]]\n" + RULE + "fields = { a = 1 }", "'fields' has the wrong type"),
-        ("[[rule]]\n" + RULE.replace('"x"', '"%lead%"'), "no fragment %lead%"),
+        ("[[rule]]\n" + RULE.replace('"x"', '"%nope%"'), "no fragment %nope%"),
         ("[fragments]\na = '%a%'\n[[rule]]\n" + RULE.replace('"x"', '"%a%"'), "nested too deep"),
     ],
 )
