@@ -70,7 +70,8 @@ from logist_core.types.launch import (
     Vitals,
 )
 from logist_core.types.signals import UNKNOWN_ACTIVITY, Activity, Claim, PatternSet, Rule, Signal, Source
-from logist_core.types.watch import Action, Level, Observation, OpenTool, SentinelState, Verdict
+from logist_core.types.steps import step_key
+from logist_core.types.watch import Action, Level, Loop, Observation, OpenTool, SentinelState, Verdict
 
 __all__ = [
     "API_VERSION",
@@ -101,6 +102,7 @@ __all__ = [
     "Level",
     "Lifecycle",
     "LogistError",
+    "Loop",
     "NeedsInput",
     "Observation",
     "OpenTool",
@@ -141,4 +143,5 @@ __all__ = [
     "rule_from_mapping",
     "rule_to_mapping",
     "rules_from_toml",
+    "step_key",
 ]

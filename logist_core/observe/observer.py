@@ -12,14 +12,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from logist_core.observe.arbitrate import arbitrate, next_change
+from logist_core.observe.loops import Echoes, Repeats
 from logist_core.observe.matcher import Matcher
-from logist_core.observe.progress import News
+from logist_core.observe.progress import News, normalised
 from logist_core.observe.reading import GuardedParser, is_retry
 from logist_core.observe.streams import LineStream, TerminalStream
 from logist_core.types._json import JSON, plain
 from logist_core.types.launch import OutputFormat
 from logist_core.types.signals import Activity, Claim, Signal, Source
-from logist_core.types.watch import OpenTool
+from logist_core.types.watch import Loop, OpenTool
 
 if TYPE_CHECKING:
     from logist_core.protocols import Agent
@@ -31,6 +32,7 @@ MAX_SIGNALS = 1_000
 WEIGHED = 128
 
 _CHECKPOINT_VERSION = 1
+_TELLING_CHARS = 40  # of an error's key, its checksum included
 _MAX_OPEN_TOOLS = 256
 _MAX_PROBLEMS = 50
 _TRIM = 250  # signals above the limit before they are trimmed: once in a while, not each time
@@ -85,10 +87,14 @@ class Observer:
         self._reports_taken = 0
         self._now: float = saved.get("now", 0.0)
         self._tools: dict[str, _Tool] = {i: _Tool(*fields) for i, fields in saved.get("tools", {}).items()}
+        self._repeats = Repeats(saved.get("repeats"))
+        self._echoes = Echoes(saved.get("echoes"))
         self._ended: bool = saved.get("ended", False)
         self._activity: tuple[float, float | None, Activity] | None = None
         streams = saved.get("streams", {})
         show_screen = pty and not structured
+        # A screen shows what it showed before whenever anything on it changes.
+        self._counts_echoes = not show_screen
         self._out: LineStream | TerminalStream = (
             TerminalStream(directory, cols, rows, matcher=matcher, saved=streams.get("out", {}))
             if show_screen
@@ -174,6 +180,11 @@ class Observer:
             for i, tool in self._tools.items()
         )
 
+    @property
+    def loop(self) -> Loop | None:
+        """What the agent does over and over again: its actions where they are known, else its lines of output."""
+        return self._repeats.loop() or self._echoes.loop()
+
     def checkpoint(self) -> dict[str, JSON]:
         """Return what another observer needs to go on from here: plain JSON."""
         return {
@@ -186,7 +197,9 @@ class Observer:
             "progress_at": self.progress_at,
             "retries": self.retries,
             "session_id": self.session_id,
-            "tools": {i: [tool.name, tool.since_s, tool.budget_s] for i, tool in self._tools.items()},
+            "tools": {i: [tool.name, tool.since_s, tool.budget_s, tool.action] for i, tool in self._tools.items()},
+            "repeats": self._repeats.plain(),
+            "echoes": self._echoes.plain(),
             "ended": self._ended,
         }
 
@@ -206,6 +219,9 @@ class Observer:
                 self.retries += 1
             elif self._news.line(line):
                 self._progressed(now)
+                self._echoes.forget()
+            elif self._counts_echoes:
+                self._echoes.add(line, normalised(line))
 
     def _progressed(self, now: float) -> None:
         self.progress += 1
@@ -228,6 +244,7 @@ class Observer:
         fields = signal.fields
         if isinstance(session := fields.get("session_id"), str) and session:
             self.session_id = session
+        self._note_step(signal)
         if isinstance(closed := fields.get("tool_closed"), str):
             self._tools.pop(closed, None)
         if isinstance(opened := fields.get("tool_open"), str) and len(self._tools) < _MAX_OPEN_TOOLS:
@@ -236,10 +253,25 @@ class Observer:
                 name if isinstance(name, str) else None,
                 None,
                 float(budget) if isinstance(budget, int | float) and not isinstance(budget, bool) else None,
+                _text(fields.get("action")),
             )
         if signal.final:
             self._tools.clear()
         self._keep(signal)
+
+    def _note_step(self, signal: Signal) -> None:
+        """Take in an action that is over, or an error: what loops are made of."""
+        fields = signal.fields
+        tool = self._tools.get(str(fields.get("tool_closed")))
+        action = _text(fields.get("action")) or (tool.action if tool is not None else None)
+        error, result = _text(fields.get("error")), _text(fields.get("result"))
+        if "tool_open" in fields or (action is None and error is None):
+            return
+        failing = error is not None or signal.claim is Claim.TOOL_ERROR
+        # The same error counts as the same step whatever led to it, unless it says next to nothing.
+        telling = error is not None and len(error) >= _TELLING_CHARS
+        key = error if telling and error is not None else " -> ".join(filter(None, (action, error or result)))
+        self._repeats.add(key, failing=failing)
 
     def _keep(self, signal: Signal) -> None:
         kept = self._signals
@@ -278,8 +310,14 @@ class Observer:
 
 
 class _Tool:
-    def __init__(self, name: str | None, since_s: float | None, budget_s: float | None) -> None:
-        self.name, self.since_s, self.budget_s = name, since_s, budget_s
+    def __init__(
+        self, name: str | None, since_s: float | None, budget_s: float | None, action: str | None = None
+    ) -> None:
+        self.name, self.since_s, self.budget_s, self.action = name, since_s, budget_s, action
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def _is_weighed(signal: Signal) -> bool:

@@ -126,6 +126,7 @@ class SentinelLoop:
                 period_s=period_s,
                 remedies=remedies,
                 heals_s=plan.heals_s,
+                loop=observer.loop,
             )
         )
         if verdict.look_again_s is not None:

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from logist_core.protocols import Sentinel
 from logist_core.types.launch import Vitals
 from logist_core.types.signals import UNKNOWN_ACTIVITY, Activity, Claim
-from logist_core.types.watch import Action, Observation, OpenTool, SentinelState, Verdict
+from logist_core.types.watch import Action, Loop, Observation, OpenTool, SentinelState, Verdict
 
 EPOCH = 1_700_000_000.0
-VITALS = frozenset({"cpu", "io", "net", "tree", "stopped", "blocked_on", "tty_mode"})
+VITALS = frozenset({"cpu", "io", "net", "tree", "stopped", "blocked_on", "tty_mode", "standing"})
 INTERVENTIONS = frozenset(Action) - {Action.NONE, Action.NOTIFY}
+_STANDING = ("stopped_others", "zombie", "awaits_child", "deadlocked")
 _NEWS_BYTES = 80
 _RETRY_BYTES = 40
 _TICK_S = 0.01
@@ -42,7 +43,9 @@ class Phase:
         claim: What its output claims.
         tool: A tool call is open throughout.
         tool_budget_s: The time-out declared for it.
-        stopped, blocked_on, tty_mode: As in `Vitals`.
+        step_every_s: It takes the same step at its beginning and then so often; None: its steps differ.
+        steps: What is repeated then, see `Loop`; with `failing` and `source`.
+        stopped, blocked_on, tty_mode, stopped_others, zombie, awaits_child, deadlocked: As in `Vitals`.
         asleep: The machine stands still: nothing happens, and nobody looks.
         asleep_counts: Whether `now_s` goes on in the meantime, as on a machine whose clock can't tell.
     """
@@ -59,9 +62,17 @@ class Phase:
     claim: Claim | None = None
     tool: bool = False
     tool_budget_s: float | None = None
+    step_every_s: float | None = None
+    steps: tuple[str, ...] = ("the same",)
+    failing: bool = True
+    source: str = "actions"
     stopped: bool = False
     blocked_on: str | None = None
     tty_mode: str | None = None
+    stopped_others: int = 0
+    zombie: bool = False
+    awaits_child: bool = False
+    deadlocked: bool = False
     asleep: bool = False
     asleep_counts: bool = False
 
@@ -84,12 +95,14 @@ class World:
         known: The vitals that the runtime can tell, names of `VITALS`; empty: it has none at all.
         buffered: See `LaunchSpec.buffered`.
         remedies: See `Observation.remedies`.
+        heals_s: See `LaunchSpec.heals_s`.
     """
 
     phases: tuple[Phase, ...]
     known: frozenset[str] = VITALS
     buffered: bool = False
     remedies: tuple[Action, ...] | None = None
+    heals_s: float | None = None
 
     @property
     def seconds(self) -> float:
@@ -121,6 +134,7 @@ class World:
         progress = retries = tree = 0
         current = self.phases[0]
         current_since_s = 0.0
+        loop: Loop | None = None
         for phase in self.phases:
             spent = min(phase.seconds, at_s - begin)
             if spent < 0:
@@ -137,6 +151,7 @@ class World:
                 output, io = output + printed, io + printed + spent * phase.io_bytes_s
                 net, cpu_s = net + spent * phase.net_bytes_s, cpu_s + spent * phase.cpu
                 tree += _times(spent, phase.tree_every_s)
+                loop = _loop(phase, spent, loop)
                 now_s += spent
             begin += phase.seconds
         tools = (OpenTool(id="1", name="Bash", since_s=current_since_s, budget_s=current.tool_budget_s),)
@@ -152,6 +167,8 @@ class World:
             vitals=self._vitals(current, cpu_s, int(io), int(net), tree) if self.known else None,
             buffered=self.buffered,
             remedies=self.remedies,
+            heals_s=self.heals_s,
+            loop=loop,
         )
 
     def _vitals(self, phase: Phase, cpu_s: float, io: int, net: int, tree: int) -> Vitals:
@@ -164,6 +181,10 @@ class World:
             stopped=phase.stopped if "stopped" in known else None,
             blocked_on=phase.blocked_on if "blocked_on" in known else None,
             tty_mode=phase.tty_mode if "tty_mode" in known else None,
+            stopped_others=phase.stopped_others if "standing" in known else None,
+            zombie=phase.zombie if "standing" in known else None,
+            awaits_child=phase.awaits_child if "standing" in known else None,
+            deadlocked=phase.deadlocked if "standing" in known else None,
         )
 
 
@@ -219,6 +240,7 @@ def stretched(seen: Observation, factor: float) -> Observation:
         now_s=seen.now_s * factor,
         progress_s=seen.progress_s * factor,
         period_s=None if seen.period_s is None else seen.period_s * factor,
+        heals_s=None if seen.heals_s is None else seen.heals_s * factor,
         vitals=vitals,
         open_tools=tuple(
             replace(
@@ -259,6 +281,7 @@ def histories(draw: st.DrawFn, *, max_looks: int = 24, max_gap_s: float = 64.0) 
     buffered = draw(st.booleans())
     looks = draw(st.lists(_moves(int(max_gap_s * 64)), min_size=1, max_size=max_looks))
     told = draw(st.booleans())
+    heals_s = draw(st.none() | st.integers(1, 64 * 100).map(lambda ticks: ticks / 64))
     remedies = draw(st.none() | st.lists(st.sampled_from(sorted(INTERVENTIONS)), unique=True).map(tuple))
     history: list[Observation] = []
     now_s = progress_s = cpu_s = 0.0
@@ -282,6 +305,10 @@ def histories(draw: st.DrawFn, *, max_looks: int = 24, max_gap_s: float = 64.0) 
             stopped=move.stopped if "stopped" in known else None,
             blocked_on=move.blocked_on if "blocked_on" in known else None,
             tty_mode=move.tty_mode if "tty_mode" in known else None,
+            stopped_others=int(move.standing == "stopped_others") if "standing" in known else None,
+            zombie=move.standing == "zombie" if "standing" in known else None,
+            awaits_child=move.standing == "awaits_child" if "standing" in known else None,
+            deadlocked=move.standing == "deadlocked" if "standing" in known else None,
         )
         tool = OpenTool(
             id="t",
@@ -306,6 +333,8 @@ def histories(draw: st.DrawFn, *, max_looks: int = 24, max_gap_s: float = 64.0) 
                 cancelling=move.cancelling,
                 period_s=move.gap_s if told and not move.late else None,
                 remedies=remedies,
+                heals_s=heals_s,
+                loop=move.loop,
             )
         )
     return history
@@ -335,6 +364,17 @@ class _Move:
     cancelling: bool
     new_attempt: bool
     late: bool
+    standing: str | None
+    loop: Loop | None
+
+
+_LOOPS = st.builds(
+    Loop,
+    steps=st.sampled_from((("a",), ("a", "b"), ("a", "b", "c"))),
+    times=st.sampled_from((2, 3, 4, 40, 1000)),
+    failing=st.booleans(),
+    source=st.sampled_from(("actions", "output")),
+)
 
 
 def _moves(max_gap: int) -> st.SearchStrategy[_Move]:
@@ -364,7 +404,17 @@ def _moves(max_gap: int) -> st.SearchStrategy[_Move]:
         cancelling=rarely,
         new_attempt=rarely,
         late=rarely,
+        standing=st.none() | st.sampled_from(_STANDING),
+        loop=st.none() | _LOOPS,
     )
+
+
+def _loop(phase: Phase, spent_s: float, before: Loop | None) -> Loop | None:
+    """Return the loop at a moment of a phase; one from before it goes on unless there is something new."""
+    if phase.step_every_s is None:
+        return None if phase.news_every_s is not None else before
+    times = _times(spent_s, phase.step_every_s) // len(phase.steps)
+    return Loop(steps=phase.steps, times=times, failing=phase.failing, source=phase.source) if times > 1 else None
 
 
 def _times(spent_s: float, every_s: float | None) -> int:

@@ -222,7 +222,14 @@ class Vitals:
         net_bytes: Bytes received and acknowledged on the tree's sockets.
         rss_bytes: Resident memory of the tree.
         stopped: True when the leader is stopped by a signal (SIGSTOP, SIGTTIN).
+        stopped_others: How many other processes of the tree are stopped by a signal.
+        zombie: True when the leader has ended but for its place in the process table, while its tree lives on.
+        awaits_child: True when the leader sleeps until a child of its ends.
+        deadlocked: True when every thread of every process of the tree waits for a lock, or for a child that does:
+            nothing in it can ever wake another up.
         blocked_on: Where the leader or its only child sleeps: `tty_read`, `stdin_read`, `futex`, `network`.
+        sleepers: Where the processes of the tree sleep, a few words each (`4711 npm: futex`), the leader first; for
+            people. Not all of them where they are many.
         tty_mode: `password` (no echo), `line`, `raw`; only with a PTY.
     """
 
@@ -233,7 +240,12 @@ class Vitals:
     net_bytes: int | None = None
     rss_bytes: int | None = None
     stopped: bool | None = None
+    stopped_others: int | None = None
+    zombie: bool | None = None
+    awaits_child: bool | None = None
+    deadlocked: bool | None = None
     blocked_on: str | None = None
+    sleepers: tuple[str, ...] = ()
     tty_mode: str | None = None
 
 

@@ -29,6 +29,24 @@ class OpenTool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Loop:
+    """The agent's last steps repeat one another, but for numbers, times, ids and the directories of paths.
+
+    Attributes:
+        steps: The steps of one round, shortened: an action with its result, an error, or a line of output.
+        times: How often the round was gone through, without anything else in between.
+        failing: Whether every one of them is an error.
+        source: `actions`: the agent's own events say so; `output`: lines that it prints again and again, which is
+            weaker evidence.
+    """
+
+    steps: tuple[str, ...]
+    times: int
+    failing: bool = False
+    source: str = "actions"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """One look at one running attempt.
 
@@ -53,6 +71,7 @@ class Observation:
             INTERRUPT where it would not end the agent, RESUME where the session can be taken up again. None: not
             known; only NOTIFY, STOP and RESUME are then to be relied on.
         heals_s: See `LaunchSpec.heals_s`.
+        loop: What the agent does over and over again, from the second time on; None: nothing that is known.
     """
 
     now_s: float
@@ -71,6 +90,7 @@ class Observation:
     period_s: float | None = None
     remedies: tuple[Action, ...] | None = None
     heals_s: float | None = None
+    loop: Loop | None = None
 
 
 class Level(StrEnum):

@@ -49,7 +49,12 @@ class SimpleContract(SentinelContract):
 class TestSimple(SimpleContract):
     @pytest.fixture
     def sentinel(self) -> Simple:
-        return Simple()
+        return Simple(grace_s=30.0, cooldown_s=10.0)
+
+    def scaled(self, sentinel: Sentinel, factor: float) -> Sentinel:
+        assert isinstance(sentinel, Simple)
+        scaled = {name: value * factor for name, value in sentinel.in_force.items()}
+        return Simple(sentinel.spoil, sentinel.stall_s * factor, **scaled)
 
 
 def act(memory: dict[str, Any], seen: Observation, verdict: Verdict) -> Verdict:

@@ -23,7 +23,7 @@ from typing import Any
 
 from logist_agent_claude.failures import classify
 from logist_agent_claude.hooks import hook_claim
-from logist_core.api import Claim, Signal, Source
+from logist_core.api import Claim, Signal, Source, step_key
 
 #: Seconds after which work that shows no further sign of life is no longer believed.
 WORK_LEASE_S = 310.0
@@ -144,7 +144,12 @@ def _assistant(event: Mapping[str, Any], stream: str) -> Iterator[Signal]:
     for call in calls:
         timeout_ms = _number(_object(call.get("input")).get("timeout"))
         budget_s = timeout_ms / 1000.0 if timeout_ms is not None and timeout_ms > 0 else None
-        fields = _given(tool_open=_text(call.get("id")), tool=_text(call.get("name")), tool_budget_s=budget_s)
+        fields = _given(
+            tool_open=_text(call.get("id")),
+            tool=_text(call.get("name")),
+            tool_budget_s=budget_s,
+            action=step_key(f"{_text(call.get('name'))} {_written(call.get('input'))}"),
+        )
         lease_s = max(TOOL_LEASE_S, (budget_s or 0.0) + 10.0)
         yield _signal(
             Claim.WORKING, "assistant/tool-use", stream, _text(call.get("name")), lease_s=lease_s, fields=fields
@@ -157,7 +162,8 @@ def _user(event: Mapping[str, Any], stream: str) -> Iterator[Signal]:
     for block in _blocks(_object(event.get("message"))):
         if block.get("type") == "tool_result":
             failed = block.get("is_error") is True
-            fields = _given(tool_closed=_text(block.get("tool_use_id")))
+            came = step_key(_written(block.get("content")))
+            fields = _given(tool_closed=_text(block.get("tool_use_id")), **{"error" if failed else "result": came})
             if failed:
                 yield _signal(Claim.TOOL_ERROR, "user/tool-result", stream, "error", fields=fields)
             else:
@@ -279,6 +285,16 @@ def _object(value: object) -> Mapping[str, Any]:
 def _text(value: object) -> str:
     """Return a string, without lone surrogates, which JSON can smuggle in and no file can hold."""
     return value[:4096].encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+
+
+def _written(value: object) -> str:
+    """Return any value of JSON as text, for comparison."""
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, sort_keys=True)
+    except RecursionError:
+        return ""
 
 
 def _number(value: object) -> float | None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from logist_agent_claude.events import MOST_TEXT, WORK_LEASE_S, parse_line
 
-from logist_core.api import Claim, Signal, Source
+from logist_core.api import Claim, Signal, Source, step_key
 
 pytestmark = pytest.mark.fast
 
@@ -139,11 +139,12 @@ def test_a_tool_call_opens_and_its_result_closes() -> None:
     call = {"type": "tool_use", "id": "toolu_1", "name": "Bash", "input": {"command": "make", "timeout": 900000}}
     opened = one(assistant(call))
     assert opened.claim is Claim.WORKING
-    assert opened.fields == {"tool_open": "toolu_1", "tool": "Bash", "tool_budget_s": 900.0}
+    action = step_key('Bash {"command": "make", "timeout": 900000}')
+    assert opened.fields == {"tool_open": "toolu_1", "tool": "Bash", "tool_budget_s": 900.0, "action": action}
     assert opened.lease_s == 910.0
     closed = one(tool_result("ok", is_error=False))
     assert closed.claim is Claim.WORKING
-    assert closed.fields == {"tool_closed": "toolu_1"}
+    assert closed.fields == {"tool_closed": "toolu_1", "result": step_key("ok")}
 
 
 def test_each_call_of_a_message_is_opened() -> None:
@@ -154,7 +155,7 @@ def test_each_call_of_a_message_is_opened() -> None:
 def test_a_failed_tool_is_a_tool_error_and_closed_all_the_same() -> None:
     signal = one(tool_result("Exit code 3\nboom", is_error=True))
     assert signal.claim is Claim.TOOL_ERROR
-    assert signal.fields == {"tool_closed": "toolu_1"}
+    assert signal.fields == {"tool_closed": "toolu_1", "error": step_key("Exit code 3\nboom")}
     assert "boom" not in signal.text
 
 

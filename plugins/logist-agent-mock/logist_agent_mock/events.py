@@ -12,7 +12,7 @@ from signal import Signals
 from typing import Any
 
 from logist_agent_mock.steps import EXIT_INTERRUPTED, EXIT_LIMITED, EXIT_REFUSED, EXIT_USAGE
-from logist_core.api import Claim, Continuation, ExitStatus, Outcome, Result, Signal, Source
+from logist_core.api import Claim, Continuation, ExitStatus, Outcome, Result, Signal, Source, step_key
 
 #: Longer lines are noise: no event of ours comes near.
 MAX_LINE_CHARACTERS = 4 * 1024 * 1024
@@ -98,11 +98,16 @@ def _tool(event: Mapping[str, Any]) -> _Reading:
     call, name = _identifier(event.get("id")), _identifier(event.get("name"))
     if event.get("state") == "open":
         budget_s = _seconds(event.get("budget_s"))
-        fields = {"tool": name, "tool_open": call, "tool_budget_s": budget_s}
+        given = event.get("input")
+        action = step_key(f"{name} {given}") if isinstance(given, str) and given else None
+        fields = {"tool": name, "tool_open": call, "tool_budget_s": budget_s, "action": action}
         return Claim.WORKING, _known(fields), TOOL_LEASE_S if budget_s is None else budget_s
     if event.get("state") == "closed":
-        claim = Claim.TOOL_ERROR if event.get("ok") is False else Claim.WORKING
-        return claim, _known({"tool": name, "tool_closed": call}), WORKING_LEASE_S
+        failed = event.get("ok") is False
+        code = _count(event.get("exit_code"))
+        came = {} if code is None else {"error" if failed else "result": f"exit code {code}"}
+        claim = Claim.TOOL_ERROR if failed else Claim.WORKING
+        return claim, _known({"tool": name, "tool_closed": call, **came}), WORKING_LEASE_S
     return None, {}, None
 
 

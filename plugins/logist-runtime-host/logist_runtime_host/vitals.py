@@ -9,19 +9,7 @@ from typing import Any
 from logist_core.api import Vitals
 from logist_runtime_host import keeper
 from logist_runtime_host.files import AttemptFiles
-
-#: Kernel functions a process sleeps in -> our word for it. From /proc/PID/wchan.
-_WAITS = (
-    ("n_tty_read", "tty_read"),
-    ("wait_woken", "tty_read"),
-    ("pipe_read", "stdin_read"),
-    ("anon_pipe_read", "stdin_read"),
-    ("futex", "futex"),
-    ("inet_csk_accept", "network"),
-    ("sk_wait_data", "network"),
-    ("tcp_recvmsg", "network"),
-    ("unix_stream_read", "network"),
-)
+from logist_runtime_host.standing import standing
 
 
 def vitals(files: AttemptFiles, nonce: str, tty_mode: str | None) -> Vitals | None:
@@ -42,9 +30,8 @@ def vitals(files: AttemptFiles, nonce: str, tty_mode: str | None) -> Vitals | No
         io_bytes=_io_bytes([process.pid for process in members]),
         net_bytes=None,
         rss_bytes=sum(process.rss for process in members),
-        stopped=leader.state in "Tt",
-        blocked_on=_blocked_on(leader, members),
         tty_mode=tty_mode,
+        **standing(leader, members)._asdict(),
     )
 
 
@@ -101,20 +88,3 @@ def _io_bytes(pids: list[int]) -> int | None:
             total += int(lines[1]) + int(lines[3])
             known = True
     return total if known else None
-
-
-def _blocked_on(leader: keeper.Process, members: list[keeper.Process]) -> str | None:
-    """Return where the leader sleeps, or its only child where the leader merely waits for that."""
-    others = [process for process in members if process.pid != leader.pid]
-    chosen = others[0] if len(others) == 1 and others[0].parent == leader.pid else leader
-    if chosen.state != "S":
-        return None
-    try:
-        with open(f"/proc/{chosen.pid}/wchan", encoding="ascii") as file:
-            where = file.read()
-    except (OSError, UnicodeDecodeError):
-        return None
-    for function, word in _WAITS:
-        if function in where:
-            return word
-    return None

@@ -6,10 +6,11 @@ except a stop by a signal; a hang needs two independent witnesses, the output an
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from logist_core.api import Claim, Level, Observation, OpenTool
-from logist_sentinel_default import rates
+from logist_core.api import Claim, Level, Observation, OpenTool, Vitals
+from logist_sentinel_default import loops, rates
 from logist_sentinel_default.memory import REDRAWS, Memory
 from logist_sentinel_default.senses import Sight, budget_s, reached
 from logist_sentinel_default.settings import Settings
@@ -74,6 +75,11 @@ def judge(memory: Memory, sight: Sight, seen: Observation, settings: Settings) -
     waiting = _waiting(memory, seen, settings)
     if waiting is not None:
         return waiting
+    return _looping(_by_signs(memory, sight, seen, settings), memory, seen, settings)
+
+
+def _by_signs(memory: Memory, sight: Sight, seen: Observation, settings: Settings) -> Finding:
+    """Judge by news and signs of life."""
     tool = patient_tool(seen, settings)
     if tool is not None:
         return Finding(
@@ -90,6 +96,15 @@ def judge(memory: Memory, sight: Sight, seen: Observation, settings: Settings) -
     return _unproductive(worse, memory, seen, settings)
 
 
+def _looping(finding: Finding, memory: Memory, seen: Observation, settings: Settings) -> Finding:
+    """Say that it repeats itself, where nothing worse is to be said."""
+    level = loops.level(memory, seen, settings)
+    if level is None or seen.loop is None or _rank(finding) >= _rank(Finding(level=level)):
+        return finding
+    evidence = (*loops.describe(seen.loop, settings), *finding.evidence)
+    return replace(finding, level=level, cause=loops.LOOPING, evidence=evidence, tell=True, past=False)
+
+
 def next_threshold_s(memory: Memory, sight: Sight, seen: Observation, settings: Settings) -> float | None:
     """Return the seconds to the next moment at which time alone can change the level; None where there is none."""
     suspect_s, stall_s = _limits(seen, settings)
@@ -99,8 +114,11 @@ def next_threshold_s(memory: Memory, sight: Sight, seen: Observation, settings: 
         suspect_s - sight.unexcused_s,
         stall_s - sight.unexcused_s,
         suspect_s - sight.proven_s,
-        _blind_limit_s(settings) - sight.unexcused_s,
+        _blind_limit_s(seen, settings) - sight.unexcused_s,
     ]
+    looping_s = loops.due_s(memory, seen, settings)
+    if looping_s is not None:
+        left.append(looping_s)
     left += [_ends_s(tool, settings) - seen.now_s for tool in seen.open_tools]
     if memory.stopped_s is not None:
         left.append(settings.stall_s - (seen.now_s - memory.stopped_s))
@@ -188,7 +206,7 @@ def _silent(memory: Memory, sight: Sight, seen: Observation, settings: Settings)
         return calm
     redrawn, looks = memory.redrawn.bit_count(), min(memory.still, REDRAWS)
     animated = 0 < looks <= 2 * redrawn
-    cause = "not_exiting" if over else "animated" if animated else "silent_hang"
+    cause = "not_exiting" if over else "animated" if animated else _place_of_hang(vitals)
     evidence = [*_silence(sight, stall_s), *_stillness(memory, sight, seen)]
     evidence += [f"{_describe(tool, seen, settings)}: over" for tool in seen.open_tools]
     if animated:
@@ -198,7 +216,7 @@ def _silent(memory: Memory, sight: Sight, seen: Observation, settings: Settings)
     if reached(sight.proven_s, suspect_s):
         return Finding(level=Level.STALLED, cause=cause, evidence=tuple(evidence), tell=True)
     evidence.append(f"not confirmed: {', '.join(sight.lacking) or 'signs of life'} unknown, or not for long enough")
-    blind_s = _blind_limit_s(settings)
+    blind_s = _blind_limit_s(seen, settings)
     if settings.blind_stall_s > 0 and not seen.buffered and reached(sight.unexcused_s, blind_s):
         evidence.append(f"silent beyond {blind_s:.1f} s, which is taken for a hang without confirmation")
         return Finding(level=Level.STALLED, cause=cause, evidence=tuple(evidence), tell=True)
@@ -245,14 +263,32 @@ def _lasts(cause: str, memory: Memory, seen: Observation, settings: Settings, li
 
 def _limits(seen: Observation, settings: Settings) -> tuple[float, float]:
     """Return the seconds of silence for SUSPECT and for STALLED."""
-    if not seen.buffered:
-        return settings.suspect_s, settings.stall_s
-    stall_s = max(settings.buffered_stall_s, settings.stall_s)
-    return stall_s / 2, stall_s
+    suspect_s, stall_s = settings.suspect_s, settings.stall_s
+    if seen.buffered:
+        stall_s = max(settings.buffered_stall_s, stall_s)
+        suspect_s = stall_s / 2
+    elif seen.activity.state in _OVER and (seen.vitals is None or seen.vitals.tty_mode is None):
+        return min(suspect_s, settings.final_s), settings.final_s
+    # An agent that gives a silent stream up by itself gets the chance, and a moment for what it does then.
+    healed_s = 0.0 if seen.heals_s is None else seen.heals_s + settings.stall_s / 24
+    return (suspect_s * healed_s / stall_s, healed_s) if healed_s > stall_s else (suspect_s, stall_s)
 
 
-def _blind_limit_s(settings: Settings) -> float:
-    return max(settings.blind_stall_s, settings.stall_s)
+def _blind_limit_s(seen: Observation, settings: Settings) -> float:
+    return max(settings.blind_stall_s, _limits(seen, settings)[1])
+
+
+def _place_of_hang(vitals: Vitals | None) -> str:
+    """Return the cause of a silence that nothing excuses."""
+    if vitals is None:
+        return "silent_hang"
+    if vitals.stopped_others:
+        return "stopped"
+    if vitals.zombie:
+        return "zombie_leader"
+    if vitals.deadlocked:
+        return "deadlock"
+    return "hung_child" if vitals.awaits_child else "silent_hang"
 
 
 def _unconfirmable(sight: Sight, seen: Observation) -> bool:
@@ -298,13 +334,26 @@ def _silence(sight: Sight, limit_s: float | None = None) -> tuple[str, ...]:
 
 def _stillness(memory: Memory, sight: Sight, seen: Observation) -> tuple[str, ...]:
     unknown = tuple(f"{_NAMES[name]} unknown" for name in sight.lacking)
-    blocked = seen.vitals.blocked_on if seen.vitals is not None else None
     return (
         *_stillness_of(memory),
         *unknown,
-        *((f"blocked on {blocked}",) if blocked else ()),
+        *(_whereabouts(seen.vitals) if seen.vitals is not None else ()),
         f"{memory.still} looks in a row found nothing moved",
     )
+
+
+def _whereabouts(vitals: Vitals) -> Iterator[str]:
+    """Say where the tree's processes stand: whoever looks into it at night begins there."""
+    if vitals.stopped_others:
+        yield f"{vitals.stopped_others} processes of its tree are stopped by a signal (SIGSTOP or SIGTTIN)"
+    if vitals.zombie:
+        yield "its leader has ended but for its place in the process table, its tree lives on"
+    if vitals.deadlocked:
+        yield "every thread of its tree waits for a lock, or for a child that does"
+    if vitals.sleepers:
+        yield f"asleep: {', '.join(vitals.sleepers)}"
+    elif vitals.blocked_on:
+        yield f"blocked on {vitals.blocked_on}"
 
 
 def _stillness_of(memory: Memory) -> tuple[str, ...]:

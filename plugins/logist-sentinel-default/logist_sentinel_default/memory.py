@@ -13,7 +13,7 @@ from typing import Any
 
 from logist_core.api import Level
 
-_FORM = 1
+_FORM = 2
 #: Of so many looks it is remembered whether they found output that was no news.
 REDRAWS = 8
 
@@ -56,6 +56,7 @@ class Memory:
         redrawn: Which of the last of these found output that was no news: a bit for each, the latest lowest.
         widest_s: The longest time between two of these.
         stopped_s: Since when it is stopped by a signal.
+        looping_s: Since when the steps repeat one another too often; None: they don't.
         latched: `[cause, level]` of a storm or flood that was found since the last news.
         gauges: The signs of life by name.
         told: Causes of which somebody was told in this episode.
@@ -80,6 +81,7 @@ class Memory:
     redrawn: int = 0
     widest_s: float = 0.0
     stopped_s: float | None = None
+    looping_s: float | None = None
     latched: list[str] = field(default_factory=list)
     gauges: dict[str, Gauge] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
@@ -181,6 +183,7 @@ _READERS: Mapping[str, Any] = {
     "redrawn": _count,
     "widest_s": _seconds,
     "stopped_s": _maybe_seconds,
+    "looping_s": _maybe_seconds,
     "latched": _latch,
     "told": _texts,
     "tried": _texts,

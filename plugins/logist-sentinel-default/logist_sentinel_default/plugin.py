@@ -33,11 +33,25 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
             choices=("notify", "stop", "resume"),
             help="remedy for an agent that a signal stopped (SIGSTOP, SIGTTIN): somebody may have meant it",
         ),
+        "on_loop": Setting(
+            type="str",
+            default="stop",
+            choices=("stop", "notify"),
+            help="last remedy for an agent that repeats itself without end: end the job, or only tell",
+        ),
         "stall_s": Setting(
             type="duration",
             default=120.0,
             project=True,
-            help="seconds of proven silence after which an attempt is stalled",
+            help="seconds of proven silence after which an attempt is stalled; never less than the time in which the "
+            "agent frees a silent stream by itself",
+        ),
+        "final_s": Setting(
+            type="duration",
+            default=None,
+            project=True,
+            help="seconds of proven silence, after the agent said that it is done, until it counts as not exiting; "
+            "default: a sixth of stall_s",
         ),
         "suspect_s": Setting(
             type="duration",
@@ -107,6 +121,19 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
             default=32 * 1024 * 1024,
             project=True,
             help="bytes of output within stall_s, without news, that make a runaway",
+        ),
+        "loop_repeats": Setting(
+            type="int",
+            default=4,
+            project=True,
+            help="times that the same action with the same result, or the same error, makes a loop; a round of several "
+            "steps makes one with one time less",
+        ),
+        "loop_limit": Setting(
+            type="int",
+            default=100,
+            project=True,
+            help="failing steps in a loop after which it is ended; five times as many where they succeed; 0: never",
         ),
         "idle_cpu": Setting(
             type="float",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from logist_core.api import Level, Observation, SentinelState, Verdict
-from logist_sentinel_default import rates
+from logist_sentinel_default import loops, rates
 from logist_sentinel_default.judge import Finding, judge, next_threshold_s
 from logist_sentinel_default.memory import Memory
 from logist_sentinel_default.remedies import choose
@@ -38,6 +38,7 @@ class DefaultSentinel:
         if settings.mode == "off":
             return {}, Verdict(level=Level.ACTIVE, look_again_s=settings.stall_s)
         memory, sight = look(Memory.of(state), seen, settings)
+        loops.note(memory, seen, settings)
         finding = judge(memory, sight, seen, settings)
         if finding.excuses:
             memory.excused_s = seen.now_s

@@ -20,13 +20,15 @@ GENTLE: Mapping[str, tuple[Action, ...]] = MappingProxyType(
     {
         "silent_hang": (Action.UNSTICK, Action.INTERRUPT),
         "animated": (Action.UNSTICK, Action.INTERRUPT),
+        "hung_child": (Action.INTERRUPT,),
+        "looping": (Action.INTERRUPT,),
         "retry_storm": (Action.INTERRUPT,),
         "runaway": (Action.INTERRUPT,),
     }
 )
 
 #: Causes that the same session would only meet again, or where there is nothing left to go on with.
-NEVER_RESUMED = frozenset({"retry_storm", "runaway", "not_exiting"})
+NEVER_RESUMED = frozenset({"retry_storm", "runaway", "not_exiting", "looping"})
 
 
 def choose(memory: Memory, finding: Finding, seen: Observation, settings: Settings) -> tuple[Action, tuple[str, ...]]:
@@ -64,7 +66,7 @@ def _tell(memory: Memory, finding: Finding) -> Action:
 
 
 def _next_rung(memory: Memory, finding: Finding, seen: Observation, settings: Settings) -> Action:
-    policy = settings.on_stopped if finding.cause == "stopped" else settings.on_stall
+    policy = {"stopped": settings.on_stopped, "looping": settings.on_loop}.get(finding.cause, settings.on_stall)
     if policy == "notify":
         return Action.NOTIFY
     left = settings.max_interventions - seen.interventions - memory.pretended

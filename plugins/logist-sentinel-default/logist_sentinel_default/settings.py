@@ -15,6 +15,7 @@ from logist_core.api import UsageError
 from logist_sentinel_default.plugin import SETTINGS
 
 _AT_LEAST_ONE = ("windows", "storm_retries", "flood_bytes")
+_AT_LEAST_TWO = ("loop_repeats",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,9 @@ class Settings:
     mode: str
     on_stall: str
     on_stopped: str
+    on_loop: str
     stall_s: float
+    final_s: float
     suspect_s: float
     grace_s: float
     tool_stall_s: float
@@ -37,6 +40,8 @@ class Settings:
     max_interventions: int
     storm_retries: int
     flood_bytes: int
+    loop_repeats: int
+    loop_limit: int
     idle_cpu: float
     spinner_cpu: float
 
@@ -64,11 +69,13 @@ class Settings:
         stall_s = values["stall_s"]
         if stall_s <= 0:
             raise UsageError("stall_s must be more than 0 seconds", hint="mode=off switches the sentinel off")
-        for name, default in (("suspect_s", stall_s / 2), ("grace_s", stall_s / 12)):
+        for name, default in (("suspect_s", stall_s / 2), ("grace_s", stall_s / 12), ("final_s", stall_s / 6)):
             if values[name] is None:
                 values[name] = default
         if not 0 < values["suspect_s"] <= stall_s:
             raise UsageError(f"suspect_s must be more than 0 and at most stall_s ({stall_s:g} s)")
+        if values["final_s"] <= 0:
+            raise UsageError("final_s must be more than 0 seconds")
         if values["cooldown_s"] is None:
             values["cooldown_s"] = values["suspect_s"]
         return cls(**values)
@@ -90,4 +97,6 @@ def _checked(name: str, value: object) -> object:
         return float(value)
     if value != int(value) or (name in _AT_LEAST_ONE and value < 1):
         raise UsageError(f"{name} must be a whole number{' of 1 or more' if value < 1 else ''}, not {value!r}")
+    if name in _AT_LEAST_TWO and value < 2:
+        raise UsageError(f"{name} must be a whole number of 2 or more, not {value!r}")
     return int(value)

@@ -102,7 +102,7 @@ def test_state_that_is_not_its_own_is_begun_anew_and_never_an_error(
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("form", 2),
+        ("form", 1),
         ("marks", []),
         ("marks", [[1.0, 2]]),
         ("busy", []),

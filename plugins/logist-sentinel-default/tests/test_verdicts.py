@@ -21,8 +21,15 @@ def sentinel(**settings: Any) -> Sentinel:
     return record.factory(settings)
 
 
-def live(*phases: Phase, known: frozenset[str] = VITALS, buffered: bool = False, **settings: Any) -> list[Look]:
-    world = World(phases=(WORK, *phases), known=known, buffered=buffered)
+def live(
+    *phases: Phase,
+    known: frozenset[str] = VITALS,
+    buffered: bool = False,
+    heals_s: float | None = None,
+    remedies: tuple[Action, ...] | None = None,
+    **settings: Any,
+) -> list[Look]:
+    world = World(phases=(WORK, *phases), known=known, buffered=buffered, heals_s=heals_s, remedies=remedies)
     return simulate(sentinel(**settings), world, period_s=5.0)
 
 
@@ -301,8 +308,9 @@ def test_a_flood_without_news_is_a_runaway() -> None:
 
 def test_an_agent_that_is_done_and_does_not_exit_is_ended_and_not_resumed() -> None:
     looks = live(Phase(name="linger", seconds=140, claim=Claim.COMPLETED))
-    assert judged(looks, 180.0) == (Level.STALLED, "not_exiting")
-    assert actions(looks)[0] == (180.0, Action.STOP)
+    assert judged(looks, 75.0)[0] is Level.QUIET
+    assert judged(looks, 80.0) == (Level.STALLED, "not_exiting")
+    assert actions(looks)[0] == (80.0, Action.STOP)
 
 
 def test_an_agent_that_is_done_and_sits_at_its_terminal_waits_for_input() -> None:
@@ -416,3 +424,96 @@ def test_a_new_attempt_begins_with_a_clean_slate() -> None:
     verdicts, _ = judge_all(sentinel(), [*first, *second])
     assert verdicts[len(first) - 1].level is Level.STALLED
     assert {verdict.level for verdict in verdicts[len(first) :]} == {Level.ACTIVE}
+
+
+def test_an_agent_that_frees_a_silent_stream_by_itself_is_given_the_time_for_it() -> None:
+    looks = live(Phase(name="hang", seconds=600), heals_s=300.0)
+    assert judged(looks, 60 + 150.0)[0] is Level.QUIET
+    assert judged(looks, 60 + 155.0) == (Level.SUSPECT, "silent_hang")
+    assert judged(looks, 60 + 300.0)[0] is Level.SUSPECT
+    assert judged(looks, 60 + 305.0) == (Level.STALLED, "silent_hang")
+
+
+def test_an_agent_that_heals_itself_within_the_stall_time_gets_no_more_of_it() -> None:
+    looks = live(Phase(name="hang", seconds=600), heals_s=60.0)
+    assert judged(looks, 60 + 120.0) == (Level.STALLED, "silent_hang")
+
+
+@pytest.mark.parametrize(
+    ("standing", "cause", "first"),
+    [
+        ({"awaits_child": True}, "hung_child", Action.INTERRUPT),
+        ({"deadlocked": True}, "deadlock", Action.RESUME),
+        ({"zombie": True}, "zombie_leader", Action.RESUME),
+        ({"stopped_others": 2}, "stopped", Action.NOTIFY),
+    ],
+)
+def test_a_silent_hang_has_the_name_of_where_the_tree_stands(
+    standing: dict[str, Any], cause: str, first: Action
+) -> None:
+    possible = (Action.INTERRUPT, Action.RESUME)
+    looks = live(Phase(name="hang", seconds=300, **standing), remedies=possible)
+    assert judged(looks, 175.0) == (Level.SUSPECT, cause)
+    assert judged(looks, 180.0) == (Level.STALLED, cause)
+    acted = [action for _, action in actions(looks)]
+    assert acted[0] is first
+    assert (set(acted) == {Action.NOTIFY}) == (cause == "stopped")
+
+
+def looping(**more: Any) -> Phase:
+    return Phase(**{"name": "loop", "seconds": 3000, "news_every_s": 1, "step_every_s": 10.0, "cpu": 0.1, **more})
+
+
+def test_the_same_error_four_times_is_a_loop_and_told_once() -> None:
+    looks = live(looping(seconds=600))
+    assert judged(looks, 60 + 25.0)[0] is Level.ACTIVE
+    assert judged(looks, 60 + 30.0) == (Level.SUSPECT, "looping")
+    assert actions(looks) == [(90.0, Action.NOTIFY)]
+    assert "repeated: the same" in at(looks, 90.0).evidence
+
+
+def test_two_steps_that_take_turns_three_times_are_a_loop() -> None:
+    looks = live(looping(seconds=600, steps=("edit", "undo"), failing=False))
+    assert judged(looks, 60 + 45.0)[0] is Level.ACTIVE
+    assert judged(looks, 60 + 50.0) == (Level.SUSPECT, "looping")
+
+
+def test_a_hundred_failing_steps_of_a_loop_end_it() -> None:
+    looks = live(looping(), remedies=(Action.INTERRUPT, Action.RESUME))
+    assert judged(looks, 60 + 985.0)[0] is Level.SUSPECT
+    assert judged(looks, 60 + 990.0) == (Level.STALLED, "looping")
+    assert [action for _, action in actions(looks)][:3] == [Action.NOTIFY, Action.INTERRUPT, Action.STOP]
+
+
+def test_a_loop_of_steps_that_succeed_gets_five_times_as_many_for_it_may_poll() -> None:
+    assert judged(live(looping(failing=False)), 3000.0)[0] is Level.SUSPECT
+    quick = live(looping(failing=False, step_every_s=1.0))
+    assert judged(quick, 60 + 500.0) == (Level.STALLED, "looping")
+
+
+def test_a_loop_is_only_told_where_that_is_wished() -> None:
+    assert {action for _, action in actions(live(looping(), on_loop="notify"))} == {Action.NOTIFY}
+    assert {action for _, action in actions(live(looping(), loop_limit=0))} == {Action.NOTIFY}
+
+
+def test_a_loop_goes_on_behind_an_open_tool_call() -> None:
+    looks = live(looping(seconds=600, tool=True))
+    assert judged(looks, 60 + 30.0) == (Level.SUSPECT, "looping")
+
+
+def test_lines_of_output_that_repeat_are_a_loop_once_they_last_and_never_acted_on() -> None:
+    looks = live(looping(news_every_s=None, redraw_bytes_s=50.0, source="output", step_every_s=1.0, cpu=0.5))
+    assert judged(looks, 60 + 55.0)[0] is not Level.SUSPECT
+    assert judged(looks, 60 + 65.0) == (Level.SUSPECT, "looping")
+    assert [action for _, action in actions(looks)] == [Action.NOTIFY]
+
+
+def test_a_step_that_differs_ends_the_loop() -> None:
+    looks = live(looping(seconds=100), WORK)
+    assert judged(looks, 60 + 95.0) == (Level.SUSPECT, "looping")
+    assert judged(looks, 60 + 105.0) == (Level.ACTIVE, "")
+
+
+def test_an_agent_that_loops_and_then_hangs_is_stalled() -> None:
+    looks = live(looping(seconds=100), Phase(name="hang", seconds=300))
+    assert judged(looks, 60 + 100 + 125.0) == (Level.STALLED, "silent_hang")
