@@ -35,13 +35,19 @@ class Engine(Protocol):
 
 
 class Automaton:
-    """An Aho-Corasick automaton (`ahocorasick-rs`)."""
+    """An Aho-Corasick automaton (`ahocorasick-rs`).
 
-    def __init__(self, texts: Sequence[bytes]) -> None:
-        """Build it; there must be one text at least, none of them empty."""
+    Args:
+        texts: What to look for; one at least, none of them empty.
+        large: It is for large inputs: a table of all transitions, which takes ten times as long to build.
+    """
+
+    def __init__(self, texts: Sequence[bytes], *, large: bool) -> None:
+        """Build it."""
         from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
 
-        self._automaton = BytesAhoCorasick(list(texts), matchkind=MatchKind.Standard, implementation=Implementation.DFA)
+        implementation = Implementation.DFA if large else Implementation.ContiguousNFA
+        self._automaton = BytesAhoCorasick(list(texts), matchkind=MatchKind.Standard, implementation=implementation)
 
     def places_in(self, text: bytes) -> list[int]:
         """Return places of texts, in order; of such as overlap only some."""
@@ -59,7 +65,7 @@ class PortableEngine:
 
     def __init__(self, literals: Sequence[bytes]) -> None:
         """Build it; the literals are in lower case."""
-        self._automaton = Automaton(literals)
+        self._automaton = Automaton(literals, large=True)
 
     def find(self, lines: bytes) -> Iterable[int]:
         """See `Engine.find`."""

@@ -272,6 +272,7 @@ def _set(members: Iterable[Any], case_flags: int) -> _Part:
     return _Part(sorted(texts)) if len(texts) <= _MAX_SET_PREFIXES else _UNKNOWN
 
 
+@lru_cache(maxsize=8192)
 def _character(value: int, case_flags: int) -> str:
     """Return a character as its bytes are in a folded line, `ANY` where that isn't sure."""
     from regex import _regex_core as core

@@ -45,7 +45,7 @@ class Prefilter:
                     self._groups[number].append((rule, 1 << place, rest))
         self._engine: Engine | None = open_engine(sorted(first)) if first else None
         self._split = _splitting_escape(first)
-        self._asked = Automaton(list(self._texts)) if self._texts else None
+        self._asked = Automaton(list(self._texts), large=False) if self._texts else None
 
     def _number(self, text: bytes) -> int:
         if text not in self._texts:

@@ -44,7 +44,7 @@ def each_engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     return str(request.param)
 
 
-any_fixture = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+any_fixture = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @any_fixture
@@ -68,6 +68,7 @@ def test_matches_do_not_depend_on_the_cuts(each_engine: str, some: list[Rule], d
     assert facts(hits) == facts(matcher.naive(data, "text"))
 
 
+@settings(max_examples=40)
 @given(rule_lists(), RAW_TEXTS)
 def test_small_pieces_find_the_same(some: list[Rule], data: bytes) -> None:
     whole = facts(matcher_of(*some).scan(data, "text"))
@@ -79,6 +80,7 @@ def test_small_pieces_find_the_same(some: list[Rule], data: bytes) -> None:
         engine._PIECE_BYTES = old
 
 
+@settings(max_examples=40)
 @given(rule_lists(), st.binary(max_size=200))
 def test_any_bytes_are_read_as_trying_every_rule_reads_them(some: list[Rule], data: bytes) -> None:
     matcher = matcher_of(*some)

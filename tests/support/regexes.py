@@ -9,8 +9,8 @@ from logist_core.types.signals import Claim, Rule
 # Letters with relatives beyond ASCII, characters of several bytes, and such as engines may fold differently.
 WORDS = ("ki", "sk", "isk", "Kis", "k i", "é\u276f", "\u276fk", "ski\u276f", "⠋", "is.", "[k]", "429", "É", "\u017fi")
 _ATOMS = (
-    "k", "s", ".", " ", "[ks]", "[^k]", "é", "\u276f", r"\s", r"\S", r"\d", r"\w", r"\b", "^", "$", "[⠀-⣿]", "[\u276f>→]",
-    r"[\w .-]", r"[^\n]", r"(?=s)", r"(?!k)", r"(?<=k)", "(?:)", r"[[:alpha:]]", r"\x20",
+    "k", "s", ".", " ", "[ks]", "[^k]", "é", "\u276f", r"\s", r"\S", r"\d", r"\w", r"\b", "^", "$", "[⠀-⣿]",
+    "[\u276f>→]", r"[\w .-]", r"[^\n]", r"(?=s)", r"(?!k)", r"(?<=k)", "(?:)", r"[[:alpha:]]", r"\x20",
     r"\N{LATIN SMALL LETTER K}",
 )  # fmt: skip
 _REPEATS = ("?", "*", "+", "{2}", "{0,2}", "{1,3}?", "??", "++", "*?")
