@@ -32,10 +32,12 @@ from logist_core.supervise.changes import Changes
 from logist_core.supervise.client import BUSY, READY, supervisor_command
 from logist_core.supervise.clocks import Clocks
 from logist_core.supervise.environment import respawn_environment
+from logist_core.supervise.fleet import Fleet
 from logist_core.supervise.hooks import Hooks
 from logist_core.supervise.launch import launch
+from logist_core.supervise.limits import USUAL_PACE, Pace
 from logist_core.supervise.plugins import Caller, Plugins
-from logist_core.supervise.reconcile import reconcile
+from logist_core.supervise.reconcile import Reconciled, reconcile
 from logist_core.types.job import JobStatus, Lifecycle
 from logist_core.types.launch import Respawn
 
@@ -79,6 +81,7 @@ class Supervisor:
         ready: Callable[[], None] = lambda: None,
         clocks: Clocks | None = None,
         replaced: Callable[[], bool] = lambda: False,
+        pace: Pace = USUAL_PACE,
     ) -> None:
         """Supervise `home`.
 
@@ -90,12 +93,14 @@ class Supervisor:
             idle_s: Leave after so many seconds without work; None: stay.
             ready: Called when stock has been taken and pokes are heard.
             clocks: For tests.
+            pace: How patient to be with limits.
             replaced: Says that another supervisor serves this home now: this one leaves to it.
         """
         self._home, self._store, self._registry = home, store, registry
         self._max_jobs, self._idle_s, self._ready = max_jobs, idle_s, ready
         self._clocks = clocks or Clocks()
         self._replaced = replaced
+        self._fleet = Fleet(pace, self._clocks.wall)
         self._plugins = Plugins(registry)
         self._caller = Caller()
         self._jobs: dict[str, JobStatus] = {}  # those that have not ended
@@ -134,6 +139,7 @@ class Supervisor:
                         changes=changes,
                         clocks=self._clocks,
                         committed=self._committed,
+                        fleet=self._fleet,
                     )
                     await self._take_stock()
                     self._announce(sock)
@@ -176,13 +182,16 @@ class Supervisor:
         async def look(job_id: str) -> None:
             async with gate:
                 try:
-                    found = await asyncio.to_thread(reconcile, self._store, self._plugins, job_id, writer=WRITER)
+                    found = await asyncio.to_thread(self._reconcile, job_id)
                     self._committed(found.status)
                 except Exception:  # a job that can't be read must not keep the others waiting
                     log.exception("job %s could not be looked at", job_id)
 
         await asyncio.gather(*(look(job_id) for job_id in list(self._jobs)))
         await asyncio.to_thread(self._drop_left_environments, list(self._ended))
+
+    def _reconcile(self, job_id: str) -> Reconciled:
+        return reconcile(self._store, self._plugins, job_id, writer=WRITER, fleet=self._fleet)
 
     def _drop_left_environments(self, ended: list[str]) -> None:
         """Forget the environments of ended jobs: a supervisor may have died between a job's end and doing so."""
@@ -213,6 +222,7 @@ class Supervisor:
                 log.warning("job %s is left alone: %s", job_id, error)
 
     def _note(self, status: JobStatus) -> None:
+        self._fleet.note(status)
         if status.lifecycle.ended:
             self._jobs.pop(status.id, None)
             self._ended[status.id] = status.lifecycle
@@ -228,7 +238,25 @@ class Supervisor:
         if ended_now:
             with contextlib.suppress(LogistError, OSError):
                 self._store.drop_environment(status.id)
+        self._let_go_on(status)
         self._wake.set()
+
+    def _let_go_on(self, shown_by: JobStatus) -> None:
+        """Let those jobs go on that waited for something which `shown_by` shows to be over, one after another."""
+        for nth, job_id in enumerate(self._fleet.proven(shown_by)):
+            if job_id not in self._tasks:
+                due = self._clocks.wall() + nth * self._fleet.pace.gap_s
+                self._spawn(job_id, asyncio.to_thread(self._release, job_id, due, shown_by.id))
+
+    def _release(self, job_id: str, due: float, shown_by: str) -> None:
+        with self._store.transaction(job_id, WRITER) as tx:
+            status = tx.status
+            if status.lifecycle is Lifecycle.HELD:
+                tx.append("job.released", by=f"job {shown_by} got through")
+            elif status.lifecycle is Lifecycle.WAITING and due < (status.not_before or 0.0):
+                reason = f"job {shown_by} got through"
+                resume, prompt = status.resume, status.resume_prompt
+                tx.append("job.waiting", not_before=due, reason=reason, resume=resume, prompt=prompt)
 
     def _hear(self, sock: socket.socket) -> None:
         """Take in pokes: a job's id, or nothing for a look at everything; anything else says nothing.
@@ -292,9 +320,13 @@ class Supervisor:
         for job_id, job in list(self._jobs.items()):
             if job.lifecycle in _STARTED and job_id not in self._tasks and job_id not in self._benched:
                 self._spawn(job_id, self._adopt(job_id))
+        for job in list(self._jobs.values()):
+            if job.lifecycle is Lifecycle.RUNNING:
+                self._let_go_on(job)
         waiting_to_start = {i for i in self._tasks if i in self._jobs and self._jobs[i].lifecycle in _STARTABLE}
+        gates = {i: gate for i in self._startable(waiting_to_start) if (gate := self._fleet.known(self._jobs[i]))}
         admission = admit(
-            [job for i, job in self._jobs.items() if i not in waiting_to_start and i not in self._benched],
+            [job for i, job in self._jobs.items() if not {i} & (waiting_to_start | self._benched | gates.keys())],
             max_jobs=self._max_jobs - len(waiting_to_start),
             now=self._clocks.wall(),
             known={**self._ended, **{i: job.lifecycle for i, job in self._jobs.items()}},
@@ -303,7 +335,21 @@ class Supervisor:
             await asyncio.to_thread(self._refuse, job_id, reason)
         for job_id in admission.start:
             self._spawn(job_id, self._launch_and_watch(job_id))
-        return admission.wake_at
+        due = [admission.wake_at, *(gate.until for gate in gates.values())]
+        return min((at for at in due if at is not None), default=None)
+
+    def _startable(self, waiting_to_start: set[str]) -> list[str]:
+        """Return the jobs that only their account can keep from starting."""
+        now = self._clocks.wall()
+        return [
+            i
+            for i, job in self._jobs.items()
+            if i not in waiting_to_start
+            and (
+                job.lifecycle is Lifecycle.QUEUED
+                or (job.lifecycle is Lifecycle.WAITING and (job.not_before or 0.0) <= now)
+            )
+        ]
 
     def _refuse(self, job_id: str, reason: str) -> None:
         with self._store.transaction(job_id, WRITER) as tx:
@@ -341,7 +387,9 @@ class Supervisor:
     async def _launch_and_watch(self, job_id: str) -> None:
         async with self._launching:
             try:
-                self._committed(await asyncio.to_thread(launch, self._store, self._plugins, job_id, self._respawn))
+                self._committed(
+                    await asyncio.to_thread(launch, self._store, self._plugins, job_id, self._respawn, self._fleet)
+                )
             except Exception:
                 status = self._store.status(job_id)
                 if status.lifecycle in _STARTABLE:
@@ -355,7 +403,7 @@ class Supervisor:
         """Find out how a started attempt stands, and watch it while it runs."""
         status = self._jobs.get(job_id)
         if status is not None and status.lifecycle is Lifecycle.STARTING:
-            found = await asyncio.to_thread(reconcile, self._store, self._plugins, job_id, writer=WRITER)
+            found = await asyncio.to_thread(self._reconcile, job_id)
             self._committed(found.status)
             status = found.status
         if status is not None and status.lifecycle is Lifecycle.RUNNING:
@@ -391,7 +439,7 @@ def _bind(home: Path) -> socket.socket:
     return sock
 
 
-def run(home: Home, *, max_jobs: int | None, on_demand: bool, idle_s: float = IDLE_S) -> int:
+def run(home: Home, *, max_jobs: int | None, on_demand: bool, idle_s: float = IDLE_S, pace: Pace = USUAL_PACE) -> int:
     """Supervise `home` in this process until it is told to leave; return an exit code.
 
     Args:
@@ -399,6 +447,7 @@ def run(home: Home, *, max_jobs: int | None, on_demand: bool, idle_s: float = ID
         max_jobs: How many jobs at once; None: as many as there are cores.
         on_demand: Started by a command: leave when idle, and say READY or BUSY on standard output.
         idle_s: See `IDLE_S`.
+        pace: How patient to be with limits.
     """
     from logist_core.jobs.store import JobStore
     from logist_core.registry import Registry
@@ -422,6 +471,7 @@ def run(home: Home, *, max_jobs: int | None, on_demand: bool, idle_s: float = ID
             max_jobs=max_jobs or default_max_jobs(),
             idle_s=idle_s if on_demand else None,
             ready=(lambda: _say(READY)) if on_demand else (lambda: None),
+            pace=pace,
             replaced=partial(singleton.is_replaced, home.path, lock),
         )
         try:
