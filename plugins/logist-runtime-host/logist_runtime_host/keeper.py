@@ -73,6 +73,10 @@ HOLE_ALIGN = 4096
 #: the pump at each write; a job that writes faster may be over its limit for as long.
 LOG_FILL_BYTES_S = 512 << 20
 LOG_LOOK_S = (0.01, 5.0)
+#: Shorter values aren't masked: replacing every `1` or `yes` spoils the output and protects nothing.
+SHORTEST_SECRET = 4
+#: What may be the beginning of a secret is held back so long for the rest to come.
+HOLD_BACK_S = 0.2
 
 EX_TEMPFAIL = 75
 
@@ -1026,6 +1030,53 @@ class LogLimit:
         SYSTEM.punch_hole(self.fd, self.head, end - self.head)
 
 
+# --- Secrets on a terminal -----------------------------------------------------------------------------------------
+
+
+class Redactor:
+    """Masks secrets in a stream of bytes, wherever it was cut; what comes out is as long as what goes in.
+
+    Invariant: of a secret never more than `SHORTEST_SECRET - 1` bytes come out, whenever `pause` is called.
+    """
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        """Look for secrets as they are, and as they look inside a JSON string."""
+        forms = {form.encode(errors="surrogateescape") for s in secrets for form in (s, json.dumps(s)[1:-1])}
+        self._secrets = sorted((form for form in forms if len(form) >= SHORTEST_SECRET), key=len, reverse=True)
+        self._begun = b""  # the end of what came: the beginning of a secret
+        self._out = 0  # how much of that came out already
+
+    @property
+    def holds_back(self) -> bool:
+        """Say whether something that came hasn't come out."""
+        return len(self._begun) > self._out
+
+    def feed(self, data: bytes) -> bytes:
+        """Take bytes; return those that can come out."""
+        if not self._secrets:
+            return data
+        text = self._begun + data
+        for secret in self._secrets:
+            text = text.replace(secret, b"*" * len(secret))
+        size = max(self._begun_at_end_of(text, secret) for secret in self._secrets)
+        ready = text[self._out : len(text) - size]
+        self._begun, self._out = text[len(text) - size :], max(0, self._out - (len(text) - size))
+        return ready
+
+    def pause(self) -> bytes:
+        """Return what was held back, as nothing follows for now: masked, but for the first letters of a secret."""
+        held = self._begun[self._out :]
+        self._out = len(self._begun)
+        return held if len(self._begun) < SHORTEST_SECRET else b"*" * len(held)
+
+    @staticmethod
+    def _begun_at_end_of(text: bytes, secret: bytes) -> int:
+        for size in range(min(len(secret) - 1, len(text)), 0, -1):
+            if text.endswith(secret[:size]):
+                return size
+        return 0
+
+
 # --- An attempt ----------------------------------------------------------------------------------------------------
 
 
@@ -1051,6 +1102,7 @@ class Attempt:
         self.listener: socket.socket | None = None
         self.out_fd = -1
         self.err_fd = -1
+        self.redactor = Redactor(config.get("secrets", []))
         self.limits: list[LogLimit] = []  # of out.log, and of err.log where there is one
         self.master = -1
         self.slave = -1
@@ -1741,6 +1793,7 @@ def exec_supervisor(wanted: dict[str, Any]) -> NoReturn:
 def conclude(attempt: Attempt, summary: dict[str, Any]) -> None:
     """Drain the terminal, force the logs to disk, write `done.json`: the attempt's last word."""
     drained = drain(attempt) if attempt.master >= 0 else True
+    append(attempt, attempt.redactor.pause())
     sizes = {}
     for limit in attempt.limits:
         limit.load()
@@ -1776,7 +1829,7 @@ def drain(attempt: Attempt) -> bool:
             return True
         if not data:
             return True
-        append(attempt, data)
+        append(attempt, attempt.redactor.feed(data))
     return False
 
 
@@ -1856,6 +1909,7 @@ class Pump:
         self.look_at_logs_s: float | None = None
         self.look_at_wish_s: float | None = None
         self.log_room = 0
+        self.write_held_back_s: float | None = None
         self.look_for_supervisor_s: float | None = None
         if attempt.config.get("respawn"):
             self.look_for_supervisor_s = time.monotonic() + SUPERVISOR_EXPECTED_S
@@ -1910,6 +1964,8 @@ class Pump:
             waits.append(self.look_at_wish_s - now)
         if self.accept_again_s is not None:
             waits.append(self.accept_again_s - now)
+        if self.write_held_back_s is not None:
+            waits.append(self.write_held_back_s - now)
         return None if not waits else max(0, int(min(waits) * 1000) + 1)
 
     def on_time(self) -> None:
@@ -1930,6 +1986,9 @@ class Pump:
             self.look_at_logs()
         if self.look_at_wish_s is not None and now >= self.look_at_wish_s:
             self.look_at_wish()
+        if self.write_held_back_s is not None and now >= self.write_held_back_s:
+            self.write_held_back_s = None
+            append(self.attempt, self.attempt.redactor.pause())
         while (step := self.ladder.due()) is not None:
             if not step:
                 if now >= self.kill_again_s:
@@ -2003,7 +2062,9 @@ class Pump:
                 self.master_open = False
                 self.poll.unregister(self.attempt.master)
                 return
-            append(self.attempt, data)
+            append(self.attempt, self.attempt.redactor.feed(data))
+            if self.attempt.redactor.holds_back:
+                self.write_held_back_s = time.monotonic() + HOLD_BACK_S
 
     def queue_input(self, data: bytes, client: Client | None) -> bool:
         """Queue bytes for the agent; False where it has no input or reads nothing."""

@@ -89,6 +89,7 @@ def start(
                 "umask": _umask(),
                 "cols": launch.cols,
                 "rows": launch.rows,
+                "secrets": _secrets(launch, context.environment),
             }
             program = {
                 "argv": [_text(word) for word in launch.argv],
@@ -249,6 +250,11 @@ def _environment(launch: LaunchSpec, key: AttemptKey, environment: Mapping[str, 
     if "PWD" in env:
         env["PWD"] = _text(launch.cwd)
     return {**env, "LOGIST_JOB": key.job_id, "LOGIST_ATTEMPT": str(key.attempt), "LOGIST_NONCE": key.nonce}
+
+
+def _secrets(launch: LaunchSpec, environment: Mapping[str, str]) -> list[str]:
+    """Return the values that the pump has to mask: without a terminal nothing passes through it."""
+    return [_text(environment[name]) for name in launch.secrets if name in environment] if launch.pty else []
 
 
 def _umask() -> int:
