@@ -6,6 +6,7 @@ Invariant: `attempt.starting`, with the attempt's nonce, is on disk before the r
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import secrets
 import time
@@ -108,7 +109,8 @@ def launch(
         max_log_bytes=spec.max_log_bytes,
     )
     try:
-        handle = runtime.start(planned.launch, key, context)
+        secrets_of_all = tuple({*planned.launch.secrets, *spec.secrets})
+        handle = runtime.start(dataclasses.replace(planned.launch, secrets=secrets_of_all), key, context)
     except (LaunchError, RuntimeUnavailable) as error:
         return _refused(store, spec, key, error)
     return record_running(store, job_id, key.attempt, handle, runtime.probe(handle), writer=WRITER)
