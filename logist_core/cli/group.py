@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = {
     "run": "Run an agent as a durable job.",
     "ls": "List jobs.",
     "status": "Show how a job stands, and the evidence for it.",
+    "show": "Show what an agent did, turn by turn.",
     "logs": "Print a job's output.",
     "attach": "Take part in a running job's terminal.",
     "send": "Type a line into a running job.",
