@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 from logist_core.cli.formats import duration, moment
 from logist_core.cli.output import paint
@@ -71,8 +72,10 @@ def _turn(turn: Turn, task: str | None, *, full: bool, colour: bool) -> Iterator
         if tool.result and (full or tool.ok is False):
             shown = full or MOST_LINES
             yield from _text(tool.result, "        ", "        ", shown, lambda line: paint(line, "dim", on=colour))
-    for notice in turn.notices:
-        yield first + paint(f"! {one_line(notice, 300)}", "yellow", on=colour)
+    for notice, again in groupby(turn.notices):
+        times = len(list(again))
+        repeated = f" ({times} times)" if times > 1 else ""
+        yield first + paint(f"! {one_line(notice, 300)}{repeated}", "yellow", on=colour)
         first = "    "
 
 
