@@ -1,7 +1,7 @@
 """The failures, and what the right verdict on each is. Owns what is expected; nothing of it is read off a run.
 
-Where a program can't show the cause (`HIDDEN`), the right answer is `unknown`: no cause is named, and the job isn't called
-a success.
+Where a program can't show the cause (`HIDDEN`), the right answer is `unknown`: no cause is named, and the job isn't
+called a success.
 """
 
 from __future__ import annotations
