@@ -111,6 +111,11 @@ class Observer:
         return self._out.tail.behind == 0 and self._err.tail.behind == 0
 
     @property
+    def read_bytes(self) -> tuple[int, int]:
+        """How far `out.log` and `err.log` have been read."""
+        return self._out.tail.offset, self._err.tail.offset
+
+    @property
     def output_bytes(self) -> int:
         """Bytes that the attempt has written so far, all streams; never falls."""
         return self._out.tail.written + self._err.tail.written
