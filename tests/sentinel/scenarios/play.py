@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,8 +18,10 @@ from sentinel.scenarios.catalogue import HEALTHY_S, STALL_S, End, Healthy, Scena
 from logist_core.errors import LogistError
 from logist_core.supervise.client import poke
 from logist_core.supervise.control import stop
+from logist_core.supervise.planfile import load_plan
 from logist_core.supervise.submit import SubmitRequest, submit
 from logist_core.types.job import JobEvent, JobStatus
+from logist_core.types.launch import LaunchSpec
 from logist_core.types.watch import Action, Level
 
 #: So many jobs run at once: more only wait for the processor while they start.
@@ -77,8 +79,17 @@ def counts_network() -> bool:
         return vitals is not None and vitals.net_bytes is not None
 
 
-def play(scenarios: Sequence[Scenario]) -> dict[str, Story]:
-    """Run the scenarios in one home under one supervisor; return their stories by name."""
+#: Takes the plans of what was played, the environment that they ran in, and a directory of its own.
+Then = Callable[[Mapping[str, tuple[Scenario, LaunchSpec]], Mapping[str, str], Path], None]
+
+
+def play(scenarios: Sequence[Scenario], *, then: Then | None = None) -> dict[str, Story]:
+    """Run the scenarios in one home under one supervisor; return their stories by name.
+
+    Args:
+        scenarios: What to play.
+        then: Called at the end, while the home and the server are still there.
+    """
     watches: list[_Watch] = []
     with Ground() as ground, server() as port, ground.supervisor(WIDE), _looking_for_onsets(watches):
         waiting = list(reversed(scenarios))
@@ -90,6 +101,9 @@ def play(scenarios: Sequence[Scenario]) -> dict[str, Story]:
                 if not watch.over:
                     watch.look()
             time.sleep(0 if waiting else _LOOK_S)
+        if then is not None:
+            plans = {watch.story.scenario.name: (watch.story.scenario, watch.plan()) for watch in watches}
+            then(plans, {**ground.environment, **_given(port)}, ground.root / "peers")
     return {watch.story.scenario.name: watch.story for watch in watches}
 
 
@@ -121,6 +135,10 @@ class _Watch:
         self._since: float | None = None
         self._answered = self._ending = False
         self.over = False
+
+    def plan(self) -> LaunchSpec:
+        """Return how its first attempt was started."""
+        return load_plan(str(self._ground.store.attempt_dir(self._job, 1)))
 
     def look(self) -> None:
         size = os.stat(self._journal).st_size
@@ -203,7 +221,7 @@ def _submit(ground: Ground, scenario: Scenario, port: int) -> str:
         agent_set["script"] = str(path)
     request = SubmitRequest(
         cwd=str(ground.root),
-        environment={**ground.environment, "SCENARIO_PORT": str(port), "TERM": "xterm"},
+        environment={**ground.environment, **_given(port)},
         agent=scenario.agent,
         args=scenario.args,
         prompt=None if scenario.args else scenario.says,
@@ -215,6 +233,10 @@ def _submit(ground: Ground, scenario: Scenario, port: int) -> str:
     job = submit(ground.store, ground.registry, ground.config, request).id
     poke(ground.home, job)
     return job
+
+
+def _given(port: int) -> dict[str, str]:
+    return {"SCENARIO_PORT": str(port), "TERM": "xterm"}
 
 
 @contextlib.contextmanager
