@@ -20,6 +20,9 @@ CONFIRMING = ("cpu", "io", "net")
 #: times the bytes that came out is work.
 _ECHOES = 4
 
+#: CPU time is counted in ticks: over a shorter part of `stall_s` a single tick of an idle process looks like work.
+_LEAST_CPU_SPAN = 1 / 24
+
 #: In so many of the last four looks some process must run for it to count as work.
 _RUNS_IN_LOOKS = 3
 
@@ -199,6 +202,8 @@ def _read(
         memory.gauges[name] = Gauge(value=value, at_s=now_s, still_s=now_s, base=value, output=seen.output_bytes)
         return False
     span_s = now_s - gauge.at_s
+    if name == "cpu" and not afresh and span_s < settings.stall_s * _LEAST_CPU_SPAN * _FORGIVEN:
+        return False
     changed = _changed(name, gauge, value, seen, settings)
     # What moved before the last news says nothing of the silence after it, nor does the time that wasn't watched.
     spans_news = gauge.at_s < memory.news_s

@@ -407,7 +407,7 @@ ENDS = (
         name="crash",
         says="crash of the agent",
         agent_set={"scenario": "crash", "pace_s": "0.1"},
-        becomes=Lifecycle.FAILED,
+        becomes=Lifecycle.WAITING,
         says_why="SIGABRT",
         listed=False,
     ),

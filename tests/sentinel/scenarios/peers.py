@@ -55,7 +55,7 @@ class Timeout:
         words = ["timeout", "--foreground", "-k", "1", f"{TIME_LIMIT_S:g}"]
         watched = _Watched([*words, *plan.argv], scenario, plan, env)
         code = watched.wait(TIME_LIMIT_S + 5)
-        return Fate(code == 124, watched.after_s)
+        return Fate(code in (124, 137), watched.after_s)
 
 
 class Watchdog:

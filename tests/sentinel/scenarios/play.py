@@ -25,7 +25,7 @@ from logist_core.types.launch import LaunchSpec
 from logist_core.types.watch import Action, Level
 
 #: So many jobs run at once: more only wait for the processor while they start.
-WIDE = 12
+WIDE = 8
 #: What isn't found by then isn't found.
 PATIENCE_S = 6 * STALL_S
 _LOOK_S = 0.05

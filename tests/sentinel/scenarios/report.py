@@ -117,7 +117,7 @@ def _trouble(scenario: Trouble, story: Story) -> str:
     cause = next((c for _, _, c, _ in reversed(story.verdicts)), "-") if story.found() is None else scenario.cause
     return (
         f"| {_says(scenario)} | {found} | `{cause}` | {late} | {allowed} | {', '.join(remedies) or '-'} | "
-        f"{_lost(story, acted)} |"
+        f"{_lost(story)} |"
     )
 
 
@@ -125,14 +125,14 @@ def _counted(scenario: Trouble) -> bool:
     return scenario.cause == "looping"
 
 
-def _lost(story: Story, acted: Sequence[Action]) -> str:
+def _lost(story: Story) -> str:
     status = story.status
     if status is not None and status.lifecycle is Lifecycle.SUCCEEDED:
         attempts = len(status.attempts)
         return "none: it went on" if attempts == 1 else f"none: same session, finished in attempt {attempts}"
     if not story.touched:
         return "none: it is as it was"
-    return "what the attempt had in hand" if Action.STOP in acted else "none"
+    return "what the attempt had in hand"
 
 
 def _peers(name: str, peers: Sequence[str], fates: Fates, *, found: str) -> str:
