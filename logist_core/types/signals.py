@@ -128,7 +128,8 @@ class Rule:
             template. Not applied to claims that are only true while they can be seen (prompts, spinners).
         confidence: 0 to 1.
         examples, counter_examples: Lines that must match, and lines that must not.
-        overlaps: Ids of rules whose examples this one may match as well.
+        overlaps: Ids of rules that claim something else and whose examples this one may match as well; `any/*`: all
+            whose id begins so.
         source: Where the text is known from.
     """
 
