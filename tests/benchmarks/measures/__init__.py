@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks.measures import capture, idle, latency, listing, recovery, syncs, throughput
+from benchmarks.measures import capture, classification, idle, latency, listing, recovery, syncs, throughput
 from benchmarks.report import Table
 from benchmarks.scale import Scale
 
@@ -16,4 +16,5 @@ MEASURES: dict[str, Callable[[Scale], list[Table]]] = {
     "listing": listing.measure,
     "recovery": recovery.measure,
     "syncs": syncs.measure,
+    "classification": classification.measure,
 }
