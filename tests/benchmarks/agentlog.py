@@ -26,15 +26,15 @@ _LEAD = r"""^[^a-zA-Z"'#]{0,8}(?:[^"'{}]{0,60}(?:error|warn(?:ing)?|fatal)[^"'{}
 MATCHING = 200
 
 
-def rules(count: int) -> list[str]:
-    """Return `count` different regexes, half of them in any case."""
+def rules(count: int, *, plain: bool = False) -> list[str]:
+    """Return `count` different regexes, half of them in any case; `plain`: a message anywhere in a line."""
     made = []
     for number in range(count):
         subject = _SUBJECTS[number % len(_SUBJECTS)]
         verb = _VERBS[number // len(_SUBJECTS) % len(_VERBS)]
         tail = _TAILS[number // (len(_SUBJECTS) * len(_VERBS)) % len(_TAILS)]
         lead = "(?i)" if number % 2 else ""
-        made.append(f"{lead}{_LEAD}{subject} (?:was |has been |is )?{verb}{tail}")
+        made.append(f"{lead}{'' if plain else _LEAD}{subject} (?:was |has been |is )?{verb}{tail}")
     return made
 
 
@@ -86,8 +86,8 @@ def _noise(chance: random.Random) -> str:
 
 _PROSE_TEXT = (
     "the function reads a file and returns what was found there while tests run against another build of this module "
-    "so that nothing depends on order when lines are cut let me look at how it is called before changing anything else in "
-    "here now error handling seems fine but we should add a case for empty input and update docs as well"
+    "so that nothing depends on order when lines are cut let me look at how it is called before changing anything "
+    "else in here now error handling seems fine but we should add a case for empty input and update docs as well"
 )
 _PROSE = _PROSE_TEXT.split()
 _CODE = (
