@@ -23,7 +23,7 @@ from logist_core.types.signals import Claim, PatternSet, Rule
 MATCH_TIMEOUT_S = 0.1
 _MAX_TIMEOUTS = 3
 #: Pieces of this size stay in the processor's cache through all passes.
-_PIECE_BYTES = 128 * 1024
+_PIECE_BYTES = 64 * 1024
 
 #: What is only true while it can be seen: a spinner, a prompt, the empty composer.
 WHILE_VISIBLE = frozenset({Claim.WORKING, Claim.WAITING_INPUT, Claim.PERMISSION_PROMPT, Claim.UPDATE_PROMPT})
@@ -199,12 +199,12 @@ class Matcher:
         context: Sequence[str],
     ) -> list[Hit]:
         cleaned = clean_block(block[start:end])
-        line = line_text(cleaned)
-        if not line:
+        entries = index.entries_for(haystack(cleaned))
+        if not entries or not (line := line_text(cleaned)):
             return []
         hits: list[Hit] = []
         before: list[str] | None = None
-        for entry in index.entries_for(haystack(cleaned)):
+        for entry in entries:
             if entry.before and before is None:
                 before = _lines_before(block, start, context, self.context_lines)
             if hit := self._confirm(entry, line, before or (), base + start):
@@ -284,8 +284,8 @@ class _Channel:
 
     def entries_for(self, line: bytes) -> list[_Entry]:
         """Return the rules that may match a line, as `text.haystack` returns it, in the order in which they win."""
-        ranks = sorted([*self._prefilter.rules_in(line), *self._slow])
-        return [self.entries[rank] for rank in ranks]
+        ranks = [*self._prefilter.rules_in(line), *self._slow]
+        return [self.entries[rank] for rank in sorted(ranks)] if ranks else []
 
 
 def _all_lines(piece: bytes) -> Iterator[tuple[int, int]]:

@@ -18,6 +18,7 @@ class Scale:
         capture_mib, pty_mib: Output written into a file, and through a terminal.
         listed: Numbers of jobs in the home for `ls`.
         reattached: Numbers of running jobs that a new supervisor has to find.
+        log_mib: Size of the log that is classified, with each of these numbers of rules.
     """
 
     name: str
@@ -31,6 +32,8 @@ class Scale:
     pty_mib: int
     listed: tuple[int, ...]
     reattached: tuple[int, ...]
+    log_mib: int = 192
+    rules: tuple[int, ...] = (50, 200, 1_000)
 
 
 FULL = Scale(
@@ -59,4 +62,6 @@ SMALL = Scale(
     pty_mib=1,
     listed=(12,),
     reattached=(2,),
+    log_mib=2,
+    rules=(20,),
 )

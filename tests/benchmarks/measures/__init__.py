@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks.measures import capture, idle, latency, listing, recovery, sentinel, syncs, throughput
+from benchmarks.measures import (
+    capture,
+    classification,
+    idle,
+    latency,
+    listing,
+    recovery,
+    sentinel,
+    syncs,
+    throughput,
+)
 from benchmarks.report import Table
 from benchmarks.scale import Scale
 
@@ -17,4 +27,5 @@ MEASURES: dict[str, Callable[[Scale], list[Table]]] = {
     "recovery": recovery.measure,
     "syncs": syncs.measure,
     "sentinel": sentinel.measure,
+    "classification": classification.measure,
 }
