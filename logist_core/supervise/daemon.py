@@ -30,13 +30,13 @@ from logist_core.supervise.admit import admit
 from logist_core.supervise.attempt import AttemptWatch, Surroundings
 from logist_core.supervise.changes import Changes
 from logist_core.supervise.client import BUSY, READY, supervisor_command
-from logist_core.supervise.clocks import Clocks
+from logist_core.supervise.clocks import Clocks, wait_left_s
 from logist_core.supervise.environment import respawn_environment
 from logist_core.supervise.hooks import Hooks
 from logist_core.supervise.launch import launch
 from logist_core.supervise.plugins import Caller, Plugins
 from logist_core.supervise.reconcile import reconcile
-from logist_core.types.job import JobStatus, Lifecycle
+from logist_core.types.job import JobEvent, JobStatus, Lifecycle
 from logist_core.types.launch import Respawn
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ class Supervisor:
         self._caller = Caller()
         self._jobs: dict[str, JobStatus] = {}  # those that have not ended
         self._ended: dict[str, Lifecycle] = {}  # for --after
+        self._waits: dict[str, JobEvent] = {}  # what each waiting job waits for
         self._watches: dict[str, AttemptWatch] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stale: set[str] = set()
@@ -209,10 +210,17 @@ class Supervisor:
         try:
             self._note(self._store.status(job_id))
         except LogistError as error:
+            self._waits.pop(job_id, None)
             if self._jobs.pop(job_id, None) is not None:
                 log.warning("job %s is left alone: %s", job_id, error)
 
     def _note(self, status: JobStatus) -> None:
+        if status.lifecycle is not Lifecycle.WAITING:
+            self._waits.pop(status.id, None)
+        elif self._jobs.get(status.id) != status:
+            with contextlib.suppress(LogistError):  # removed just now
+                waits = [event for event in self._store.events(status.id) if event.kind == "job.waiting"]
+                self._waits[status.id] = waits[-1]
         if status.lifecycle.ended:
             self._jobs.pop(status.id, None)
             self._ended[status.id] = status.lifecycle
@@ -298,6 +306,7 @@ class Supervisor:
             max_jobs=self._max_jobs - len(waiting_to_start),
             now=self._clocks.wall(),
             known={**self._ended, **{i: job.lifecycle for i, job in self._jobs.items()}},
+            waits_s={job_id: wait_left_s(event, self._clocks) for job_id, event in self._waits.items()},
         )
         for job_id, reason in admission.refuse:
             await asyncio.to_thread(self._refuse, job_id, reason)

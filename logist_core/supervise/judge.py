@@ -72,7 +72,7 @@ def judge(exit: ExitStatus | None, outcome: Outcome | None, why: Circumstances, 
     if why.sentinel is not None:
         action, reason = why.sentinel
         if action == "resume" and why.continuations < MOST_CONTINUATIONS:
-            return Next("job.waiting", {"not_before": now, "reason": reason, "resume": True})
+            return Next("job.waiting", {"not_before": now, "delay_s": 0.0, "reason": reason, "resume": True})
         return _finish(Lifecycle.FAILED, Result.FAILED.value, f"ended by the sentinel: {reason}; {how}")
     if outcome is not None:
         return _by_outcome(outcome, why, how, now)
@@ -88,10 +88,16 @@ def _by_outcome(outcome: Outcome, why: Circumstances, how: str, now: float) -> N
     if outcome.then is not None:
         if why.continuations >= MOST_CONTINUATIONS:
             return _finish(Lifecycle.FAILED, Result.FAILED.value, f"gave up after {why.continuations} tries: {reason}")
-        at = outcome.then.at if outcome.then.at is not None else now + backoff_s(why.continuations)
+        # A reset is a time of day; a back-off is a length of time, whatever the clock is set to meanwhile.
+        delay_s = None if outcome.then.at is not None else backoff_s(why.continuations)
         return Next(
             "job.waiting",
-            {"not_before": at, "reason": outcome.then.reason or reason, "resume": outcome.then.same_session},
+            {
+                "not_before": outcome.then.at if delay_s is None else now + delay_s,
+                "delay_s": delay_s,
+                "reason": outcome.then.reason or reason,
+                "resume": outcome.then.same_session,
+            },
         )
     if outcome.result is Result.SUCCEEDED:
         return _finish(Lifecycle.SUCCEEDED, outcome.result.value, reason)
