@@ -174,7 +174,13 @@ FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "job.held": {"reason": "text?"},
         "job.released": {},
-        "job.waiting": {"not_before": "number?", "delay_s": "number?", "reason": "text?", "resume": "bool?", "prompt": "text?"},
+        "job.waiting": {
+            "not_before": "number?",
+            "delay_s": "number?",
+            "reason": "text?",
+            "resume": "bool?",
+            "prompt": "text?",
+        },
         "job.requeued": {"by": "text?", "resume": "bool?", "prompt": "text?"},
         "job.cancel_requested": {"by": "text?", "mode": "stop|kill", "grace_s": "number?"},
         "job.finished": {

@@ -68,14 +68,21 @@ class Surroundings:
 class AttemptWatch:
     """The watch over one attempt. Create it when the attempt is known to run, then await `run`."""
 
-    def __init__(self, around: Surroundings, spec: JobSpec) -> None:
-        """Watch the current attempt of the job `spec`."""
+    def __init__(self, around: Surroundings, spec: JobSpec, status: JobStatus, watch: Watch | None = None) -> None:
+        """Watch the current attempt of a job.
+
+        Args:
+            around: See `Surroundings`.
+            spec: The job.
+            status: How it stands.
+            watch: The runtime's watch over the attempt where one is open already; it is closed at the end.
+        """
         self._around = around
         self._spec = spec
         self._wake = asyncio.Event()
-        self._status: JobStatus = around.store.status(spec.id)
+        self._status = status
         self._probe_now = True
-        self._watch: Watch | None = None
+        self._watch = watch
         self._stopping: asyncio.Task[None] | None = None
         self._stop_mode: str | None = None
         self._journal_size = -1
@@ -110,6 +117,8 @@ class AttemptWatch:
         before = str(around.store.attempt_dir(spec.id, attempts[-2].number)) if attempts[-1].resumed else None
         self._sentinel = SentinelLoop(around.plugins, spec, str(self._directory), before, events)
         subscriptions = self._subscribe()
+        if self._watch is not None:
+            asyncio.get_running_loop().add_reader(self._watch.fileno(), self._watch_fired)
         try:
             while True:
                 probe = await self._round()
@@ -153,8 +162,8 @@ class AttemptWatch:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause):
                 await self._wake.wait()
-        if not behind:
-            await asyncio.sleep(MIN_ROUND_S)  # gather what comes together
+        if not behind and not self._probe_now:
+            await asyncio.sleep(MIN_ROUND_S)  # gather what comes together; an end comes once
         self._wake.clear()
 
     def _now_s(self) -> float:

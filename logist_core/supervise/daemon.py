@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import time
+from collections import ChainMap
 from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
@@ -28,12 +29,12 @@ from logist_core.jobs.survey import complete_index, ended, living
 from logist_core.supervise import singleton
 from logist_core.supervise.admit import admit
 from logist_core.supervise.attempt import AttemptWatch, Surroundings
+from logist_core.supervise.brief import start
 from logist_core.supervise.changes import Changes
 from logist_core.supervise.client import BUSY, READY, supervisor_command
 from logist_core.supervise.clocks import Clocks, wait_left_s
 from logist_core.supervise.environment import respawn_environment
 from logist_core.supervise.hooks import Hooks
-from logist_core.supervise.launch import launch
 from logist_core.supervise.plugins import Caller, Plugins
 from logist_core.supervise.reconcile import reconcile
 from logist_core.types.job import JobEvent, JobStatus, Lifecycle
@@ -42,6 +43,7 @@ from logist_core.types.launch import Respawn
 if TYPE_CHECKING:
     from logist_core.jobs.home import Home
     from logist_core.jobs.store import JobStore
+    from logist_core.protocols import Watch
     from logist_core.registry import Registry
 
 log = logging.getLogger("logist.supervisor")
@@ -305,7 +307,7 @@ class Supervisor:
             [job for i, job in self._jobs.items() if i not in waiting_to_start and i not in self._benched],
             max_jobs=self._max_jobs - len(waiting_to_start),
             now=self._clocks.wall(),
-            known={**self._ended, **{i: job.lifecycle for i, job in self._jobs.items()}},
+            known=ChainMap(self._ended, {i: job.lifecycle for i, job in self._jobs.items()}),
             waits_s={job_id: wait_left_s(event, self._clocks) for job_id, event in self._waits.items()},
         )
         for job_id, reason in admission.refuse:
@@ -348,9 +350,14 @@ class Supervisor:
         self._wake.set()
 
     async def _launch_and_watch(self, job_id: str) -> None:
+        watch: Watch | None = None
         async with self._launching:
             try:
-                self._committed(await asyncio.to_thread(launch, self._store, self._plugins, job_id, self._respawn))
+                started = await asyncio.to_thread(
+                    start, self._store, self._plugins, job_id, self._respawn, writer=WRITER
+                )
+                watch = started.watch
+                self._committed(started.status)
             except Exception:
                 status = self._store.status(job_id)
                 if status.lifecycle in _STARTABLE:
@@ -358,22 +365,20 @@ class Supervisor:
                 # Whether it runs is open now, and the runtime is asked; nothing is launched again blindly.
                 log.exception("the launch of job %s failed", job_id)
                 self._committed(status)
-        await self._adopt(job_id)
+        await self._adopt(job_id, watch)
 
-    async def _adopt(self, job_id: str) -> None:
-        """Find out how a started attempt stands, and watch it while it runs."""
+    async def _adopt(self, job_id: str, watch: Watch | None = None) -> None:
+        """Find out how a started attempt stands, and watch it while it runs, with `watch` where one is open."""
         status = self._jobs.get(job_id)
         if status is not None and status.lifecycle is Lifecycle.STARTING:
             found = await asyncio.to_thread(reconcile, self._store, self._plugins, job_id, writer=WRITER)
             self._committed(found.status)
             status = found.status
         if status is not None and status.lifecycle is Lifecycle.RUNNING:
-            await self._watch(job_id)
-
-    async def _watch(self, job_id: str) -> None:
-        watch = AttemptWatch(self._around, self._store.spec(job_id))
-        self._watches[job_id] = watch
-        await watch.run()
+            attempt = self._watches[job_id] = AttemptWatch(self._around, self._store.spec(job_id), status, watch)
+            await attempt.run()
+        elif watch is not None:
+            watch.close()
 
     async def _stop_watching(self) -> None:
         tasks = list(self._tasks.values())
