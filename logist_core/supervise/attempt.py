@@ -38,8 +38,10 @@ if TYPE_CHECKING:
 
 WRITER = "supervisor"
 
-#: How often a runtime is probed: with a watch that tells of changes, and without one.
+#: How often a runtime is probed: with a watch that tells of changes, ever less often while nothing changes, and
+#: without one.
 PROBE_WATCHED_S = 10.0
+PROBE_WATCHED_MOST_S = 640.0
 PROBE_UNWATCHED_S = 1.0
 #: Rounds that follow one another at once are kept apart, so that a flood costs bounded work.
 MIN_ROUND_S = 0.05
@@ -89,6 +91,7 @@ class AttemptWatch:
         self._checkpoint_at = 0.0
         self._checkpointed_bytes = -1
         self._probe_at = 0.0
+        self._probe_pause_s = PROBE_WATCHED_S / 2
 
     def poke(self) -> None:
         """Look again soon: something about the job changed."""
@@ -230,8 +233,11 @@ class AttemptWatch:
             probe = Probe(state=ProbeState.UNKNOWN, conditions=("unresponsive",), detail=f"probe: {error}")
         if probe.state in (ProbeState.EXITED, ProbeState.GONE):
             return probe
-        self._probe_at = self._now_s() + (PROBE_UNWATCHED_S if self._watch is None else PROBE_WATCHED_S)
         conditions = dict.fromkeys(probe.conditions, probe.detail)
+        # The watch tells of deaths. What it can't tell (a stopped pump, say) isn't worth a poll of a thousand jobs.
+        quiet = not conditions and self._stopping is None
+        self._probe_pause_s = min(self._probe_pause_s * 2, PROBE_WATCHED_MOST_S) if quiet else PROBE_WATCHED_S
+        self._probe_at = self._now_s() + (PROBE_UNWATCHED_S if self._watch is None else self._probe_pause_s)
         if PROBED & set(self._status.conditions) != set(conditions):
             await self._commit(lambda: set_conditions(self._around.store, self._spec.id, conditions, writer=WRITER))
         return None

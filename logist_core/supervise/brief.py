@@ -6,8 +6,8 @@ only the setting-up of a watch over something that is over already is left out.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import select
 from typing import TYPE_CHECKING, NamedTuple
 
 from logist_core.errors import LogistError
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from logist_core.supervise.plugins import Plugins
     from logist_core.types.launch import Respawn
 
-#: A start is followed for so long, by the thread that made it. It delays no other job: there are several threads.
-BRIEF_S = 0.02
+#: An attempt that goes on for longer is watched. Until then its output isn't looked at.
+BRIEF_S = 0.1
 
 
 class Started(NamedTuple):
@@ -33,24 +33,43 @@ class Started(NamedTuple):
 
 
 def start(store: JobStore, plugins: Plugins, job_id: str, respawn: Respawn | None, *, writer: str) -> Started:
-    """Launch the next attempt of an admitted job, and settle it if it ends within `BRIEF_S`. Blocks."""
+    """Launch the next attempt of an admitted job, and open a watch over it, or settle it if it is over. Blocks."""
     status = launch(store, plugins, job_id, respawn)
     handle = handle_of(status)
     if status.lifecycle is not Lifecycle.RUNNING or handle is None:
         return Started(status)
     runtime = plugins.runtime(store.spec(job_id))
-    if not runtime.caps.watch:
-        return Started(status)
     watch = None
-    with contextlib.suppress(LogistError, OSError):  # whoever watches from now on will try again
-        watch = runtime.watch(handle)
-    if watch is not None and (not select.select([watch], [], [], BRIEF_S)[0] or watch.drain()):
-        return Started(status, watch)
-    if watch is not None:
-        watch.close()
-    # No watch: there may be nothing left to be watched.
-    status = reconcile(store, plugins, job_id, writer=writer).status
-    if status.lifecycle is not Lifecycle.RUNNING:
+    with contextlib.suppress(LogistError, OSError):
+        watch = runtime.watch(handle) if runtime.caps.watch else None
+    # Where there is nothing to be watched it may have ended before its start was written down.
+    return Started(status, watch) if watch is not None else Started(settle_brief(store, plugins, job_id, writer=writer))
+
+
+async def is_over_soon(watch: Watch, within_s: float = BRIEF_S) -> bool:
+    """Wait until the watch says that it is over, or time has run out; return whether it is."""
+    loop = asyncio.get_running_loop()
+    fired = asyncio.Event()
+    loop.add_reader(watch.fileno(), fired.set)
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while True:
+                    await fired.wait()
+                    fired.clear()
+                    if not watch.drain():
+                        return True
+    finally:
+        loop.remove_reader(watch.fileno())
+    return False
+
+
+def settle_brief(store: JobStore, plugins: Plugins, job_id: str, *, writer: str) -> JobStatus:
+    """Settle the attempt if it has ended, and let its runtime forget it. Blocks."""
+    before = store.status(job_id)
+    found = reconcile(store, plugins, job_id, writer=writer).status
+    handle = handle_of(before)
+    if before.lifecycle is Lifecycle.RUNNING and found.lifecycle is not Lifecycle.RUNNING and handle is not None:
         with contextlib.suppress(Exception):  # a plugin may raise anything, and what it would forget is over
-            runtime.forget(handle)
-    return Started(status)
+            plugins.runtime(store.spec(job_id)).forget(handle)
+    return found

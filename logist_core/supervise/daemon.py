@@ -17,6 +17,7 @@ import sys
 import time
 from collections import ChainMap
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ from logist_core.jobs.survey import complete_index, ended, living
 from logist_core.supervise import singleton
 from logist_core.supervise.admit import admit
 from logist_core.supervise.attempt import AttemptWatch, Surroundings
-from logist_core.supervise.brief import start
+from logist_core.supervise.brief import is_over_soon, settle_brief, start
 from logist_core.supervise.changes import Changes
 from logist_core.supervise.client import BUSY, READY, supervisor_command
 from logist_core.supervise.clocks import Clocks, wait_left_s
@@ -101,6 +102,7 @@ class Supervisor:
         self._plugins = Plugins(registry)
         self._caller = Caller()
         self._jobs: dict[str, JobStatus] = {}  # those that have not ended
+        self._read_bytes: dict[str, int] = {}  # how long the journals were from which `_jobs` was read
         self._ended: dict[str, Lifecycle] = {}  # for --after
         self._waits: dict[str, JobEvent] = {}  # what each waiting job waits for
         self._watches: dict[str, AttemptWatch] = {}
@@ -127,6 +129,8 @@ class Supervisor:
         """Supervise until `leave`, or until there was nothing to do for long enough."""
         with contextlib.closing(_bind(self._home.path)) as sock:
             loop = asyncio.get_running_loop()
+            # The usual one has six threads on two cores: eight starts would keep all journals waiting.
+            loop.set_default_executor(ThreadPoolExecutor(2 * LAUNCH_WIDTH, thread_name_prefix="logist-jobs"))
             loop.add_reader(sock.fileno(), self._hear, sock)
             try:
                 async with Changes() as changes:
@@ -210,9 +214,14 @@ class Supervisor:
 
     def _refresh(self, job_id: str) -> None:
         try:
-            self._note(self._store.status(job_id))
+            size = self._store.journal_bytes(job_id)
+            if size is None or size != self._read_bytes.get(job_id):
+                self._note(self._store.status(job_id))
+                if size is not None and job_id in self._jobs:
+                    self._read_bytes[job_id] = size  # taken before it was read: at worst it is read once more
         except LogistError as error:
             self._waits.pop(job_id, None)
+            self._read_bytes.pop(job_id, None)
             if self._jobs.pop(job_id, None) is not None:
                 log.warning("job %s is left alone: %s", job_id, error)
 
@@ -225,6 +234,7 @@ class Supervisor:
                 self._waits[status.id] = waits[-1]
         if status.lifecycle.ended:
             self._jobs.pop(status.id, None)
+            self._read_bytes.pop(status.id, None)
             self._ended[status.id] = status.lifecycle
         else:
             self._jobs[status.id] = status
@@ -233,6 +243,7 @@ class Supervisor:
     def _committed(self, status: JobStatus) -> None:
         """Take in what somebody in this process wrote to a journal."""
         ended_now = status.lifecycle.ended and status.id in self._jobs
+        self._read_bytes.pop(status.id, None)  # what was read may be newer than what was committed by us
         self._note(status)
         self._hooks.deliver(status.id)
         if ended_now:
@@ -353,11 +364,10 @@ class Supervisor:
         watch: Watch | None = None
         async with self._launching:
             try:
-                started = await asyncio.to_thread(
+                status, watch = await asyncio.to_thread(
                     start, self._store, self._plugins, job_id, self._respawn, writer=WRITER
                 )
-                watch = started.watch
-                self._committed(started.status)
+                self._committed(status)
             except Exception:
                 status = self._store.status(job_id)
                 if status.lifecycle in _STARTABLE:
@@ -365,6 +375,10 @@ class Supervisor:
                 # Whether it runs is open now, and the runtime is asked; nothing is launched again blindly.
                 log.exception("the launch of job %s failed", job_id)
                 self._committed(status)
+        if watch is not None and await is_over_soon(watch):
+            watch.close()
+            watch = None
+            self._committed(await asyncio.to_thread(settle_brief, self._store, self._plugins, job_id, writer=WRITER))
         await self._adopt(job_id, watch)
 
     async def _adopt(self, job_id: str, watch: Watch | None = None) -> None:
