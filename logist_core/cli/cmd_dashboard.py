@@ -45,12 +45,16 @@ def _plain_width() -> int:
 
 
 def _board(app: App, limit: int | None) -> Board:
+    from logist_core.cli.limited import limit_lines
     from logist_core.cli.text import one_line
     from logist_core.dashboard.board import compose
 
     problems: list[tuple[str, LogistError]] = []
     statuses = list(app.store.statuses(problems=problems))
-    return compose(statuses, now=time.time(), limit=limit, clean=one_line, problems=len(problems))
+    now = time.time()
+    notes = limit_lines(statuses, now)
+    rows = None if limit is None else max(limit - len(notes), 1)
+    return compose(statuses, now=now, limit=rows, clean=one_line, problems=len(problems), notes=notes)
 
 
 def _live(app: App) -> None:

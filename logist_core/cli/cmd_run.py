@@ -60,6 +60,24 @@ class _RunCommand(click.Command):
     help="A variable of this shell whose value must never be shown. All variables are passed on, and none is stored.",
 )
 @click.option("--timeout", metavar="DURATION", type=DURATION, help="End an attempt after so long (90, 5m, 2h).")
+@click.option("--max-turns", metavar="N", type=int, help="Budget of the whole job: turns of the agent.")
+@click.option("--max-tokens", metavar="N", type=int, help="Budget: tokens, in and out.")
+@click.option("--max-cost", "max_cost_usd", metavar="USD", type=float, help="Budget: US dollars.")
+@click.option("--max-wall", "max_wall_s", metavar="DURATION", type=DURATION, help="Budget: time in which it runs.")
+@click.option(
+    "--max-interventions", metavar="N", type=click.IntRange(min=0), help="Budget: acts of the sentinel on the job."
+)
+@click.option(
+    "--on-budget",
+    type=click.Choice(["pause", "stop"]),
+    help="What a used-up budget does: hold the job for a person, or fail it (default: pause).",
+)
+@click.option(
+    "--max-restarts",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Start a crashed agent again so often within 15 minutes (default: 4; 0: never).",
+)
 @click.option("--priority", metavar="N", type=int, default=0, help="Higher runs first (default: 0).")
 @click.option(
     "--after",
@@ -180,6 +198,13 @@ def _request(options: dict[str, Any], raw_args: tuple[str, ...]) -> SubmitReques
         linger=options["linger"],
         max_log_bytes=options["max_log_bytes"],
         patterns=options["patterns"],
+        max_turns=options["max_turns"],
+        max_tokens=options["max_tokens"],
+        max_cost_usd=options["max_cost_usd"],
+        max_wall_s=options["max_wall_s"],
+        max_interventions=options["max_interventions"],
+        on_budget=options["on_budget"],
+        max_restarts=options["max_restarts"],
         agent_set=_unique("--agent-set", options["agent_set"]),
         runtime_set=_unique("--runtime-set", options["runtime_set"]),
         sentinel_set=_unique("--sentinel-set", options["sentinel_set"]),

@@ -44,7 +44,13 @@ def command(app: App, job: str, as_json: bool) -> None:
         output.note(error.message, "yellow")
         spec = None
     colour = output.wants_colour(sys.stdout)
-    output.line(block(status, now=time.time(), spec=spec, logs=_logs(app, status), colour=colour))
+    now = time.time()
+    shared = None
+    if status.limit is not None:
+        from logist_core.cli.limited import limit_line
+
+        shared = limit_line(status, store.statuses(problems=[]), now)
+    output.line(block(status, now=now, spec=spec, logs=_logs(app, status), colour=colour, shared=shared))
 
 
 def fresh_status(app: App, job_id: str) -> JobStatus:

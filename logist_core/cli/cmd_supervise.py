@@ -15,6 +15,7 @@ from logist_core.errors import JobNotFound, LogistError, UsageError
 
 if TYPE_CHECKING:
     from logist_core.jobs.home import Home
+    from logist_core.supervise.limits import Pace
     from logist_core.supervise.singleton import SupervisorRecord
 
 #: How long `--stop` waits for the supervisor to leave, in seconds.
@@ -52,7 +53,16 @@ def command(
         from logist_core.supervise import daemon
 
         home = app.make_home()
-        ctx.exit(daemon.run(home, max_jobs=max_jobs or _configured(app), on_demand=on_demand))
+        ctx.exit(daemon.run(home, max_jobs=max_jobs or _configured(app), on_demand=on_demand, pace=_pace(app)))
+
+
+def _pace(app: App) -> Pace:
+    from dataclasses import fields
+
+    from logist_core.supervise.limits import USUAL_PACE, Pace
+
+    names = {field.name for field in fields(Pace)} - {"proven_s"}
+    return Pace(**{name: float(app.config.get(f"limits.{name}")) for name in names}, proven_s=USUAL_PACE.proven_s)
 
 
 def _configured(app: App) -> int | None:

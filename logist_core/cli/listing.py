@@ -55,6 +55,11 @@ def list_jobs(
             output.line(status.id)
     elif shown:
         _table(app, shown)
+    if not as_json and not quiet and any(status.limit is not None for status in statuses):
+        from logist_core.cli.limited import limit_lines
+
+        for text in limit_lines(statuses, time.time()):
+            output.note(text, "yellow")
     if not statuses and not problems and not as_json and not quiet:
         output.note('no jobs yet; start one: logist run "say hello"')
     elif not shown and not as_json and not quiet:

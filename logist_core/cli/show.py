@@ -12,7 +12,7 @@ from logist_core.cli.formats import age, duration, moment, size
 from logist_core.cli.output import paint
 from logist_core.cli.text import one_line
 from logist_core.dashboard.needs import NEEDS_A_PERSON
-from logist_core.types.job import AttemptStatus, Exit, JobSpec, JobStatus, Lifecycle
+from logist_core.types.job import AttemptStatus, Budget, Exit, JobSpec, JobStatus, Lifecycle
 from logist_core.types.signals import Activity
 
 _LIFECYCLE_STYLE = {
@@ -162,9 +162,24 @@ def next_step(status: JobStatus) -> str | None:
 
 
 def block(
-    status: JobStatus, *, now: float, spec: JobSpec | None, logs: Sequence[Log] = (), colour: bool = False
+    status: JobStatus,
+    *,
+    now: float,
+    spec: JobSpec | None,
+    logs: Sequence[Log] = (),
+    colour: bool = False,
+    shared: str | None = None,
 ) -> str:
-    """Return everything known of a job, a few lines; `spec` is None where it can't be read."""
+    """Return everything known of a job, a few lines.
+
+    Args:
+        status: The job's.
+        now: Unix time, seconds.
+        spec: None where it can't be read.
+        logs: Of its last attempt.
+        colour: Whether to colour it.
+        shared: The line of the limit that it shares with others.
+    """
     head = paint(status.id, "bold", on=colour)
     if status.name:
         head += f"  {one_line(status.name, 80)}"
@@ -172,6 +187,7 @@ def block(
     if reason := telling_reason(status):
         rows.append(("why", reason))
     rows += _activity_rows(status, now, colour)
+    rows += [(name, text) for name, text in (("limit", shared), ("used", _usage(status, spec))) if text]
     if status.conditions:
         rows.append(("conditions", one_line(", ".join(status.conditions))))
     if status.cancel:
@@ -195,6 +211,27 @@ def block(
         rows.append(("next", step))
     body = "\n".join(f"  {paint(f'{name:<11}', 'dim', on=colour)}{text}".rstrip() for name, text in rows)
     return f"{head}\n{body}"
+
+
+def _usage(status: JobStatus, spec: JobSpec | None) -> str:
+    """Return `2 turns of 10, 52,000 tokens, $0.31 of $2.00`; "" where nothing is known and nothing limited."""
+    used, budget = status.usage, spec.budget if spec is not None else Budget()
+    counts = [count for count in (used.tokens_in, used.tokens_out) if count is not None]
+    tokens = sum(counts) if counts else None
+    parts = [
+        _of(used.turns, budget.turns, "{:,.0f}", "turns"),
+        _of(tokens, budget.tokens, "{:,.0f}", "tokens"),
+        _of(used.cost_usd, budget.cost_usd, "${:,.2f}", ""),
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _of(used: float | None, limit: float | None, form: str, unit: str) -> str:
+    if used is None and limit is None:
+        return ""
+    text = "unknown" if used is None else form.format(used)
+    text += "" if limit is None else f" of {form.format(limit)}"
+    return f"{text} {unit}".strip()
 
 
 def _held(log: Log) -> str:

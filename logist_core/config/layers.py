@@ -235,6 +235,8 @@ def user_path(env: Mapping[str, str]) -> Path:
     return default_config_dir(env) / "config.toml"
 
 
+_NEVER_NEGATIVE = frozenset({"max_restarts", "interventions_per_hour"})
+
 #: A smaller limit would leave neither a beginning nor an end worth keeping.
 MIN_LOG_BYTES = 1 << 20
 
@@ -244,6 +246,8 @@ def check_core(key: str, setting: Setting, value: object) -> JSON:
     checked = check_value(setting, value)
     if key == "max_jobs" and checked < 1:
         raise ValueError(f"must be 1 or more, not {checked}")
+    if (key in _NEVER_NEGATIVE or key.startswith("limits.")) and checked < 0:
+        raise ValueError(f"must be 0 or more, not {checked}")
     if key == "max_log_bytes" and checked != 0 and checked < MIN_LOG_BYTES:
         raise ValueError(f"must be {MIN_LOG_BYTES} (1 MiB) or more, or 0 for no limit, not {checked}")
     return checked

@@ -41,6 +41,37 @@ CORE_SETTINGS: Mapping[str, Setting] = MappingProxyType(
             default=1 << 30,
             help="Keep each log of an attempt within so many bytes, its beginning and its end; 0: keep all of it.",
         ),
+        "max_restarts": Setting(
+            type="int",
+            default=4,
+            help="How often a job whose agent crashed is started again, in the same session, before it fails.",
+        ),
+        "interventions_per_hour": Setting(
+            type="int",
+            default=5,
+            help="How often sentinels may act in one hour, on all jobs together; beyond that they only tell.",
+        ),
+        "on_budget": Setting(
+            type="str",
+            default="pause",
+            choices=("pause", "stop"),
+            help="What happens to a job that has used up its budget: it is held for a person, or it fails.",
+        ),
+        "limits.margin_s": Setting(
+            type="duration", default=120.0, help="Wait so long beyond a limit's reset, at most; at most a tenth of it."
+        ),
+        "limits.gap_s": Setting(
+            type="duration",
+            default=15.0,
+            help="Between two jobs that go on after the same limit, at most; at most a tenth of the wait.",
+        ),
+        "limits.start_gap_s": Setting(
+            type="duration", default=1.0, help="Between the starts of two jobs of the same account."
+        ),
+        "limits.backoff_first_s": Setting(
+            type="duration", default=30.0, help="The first wait where no reset is known; doubled each time."
+        ),
+        "limits.backoff_most_s": Setting(type="duration", default=600.0, help="The longest wait of that kind."),
         "plugins.disable": Setting(
             type="list", default=[], help="Distributions whose plugins are left out (`logist-agent-old`)."
         ),

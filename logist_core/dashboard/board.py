@@ -51,12 +51,14 @@ class Board:
         hidden: How many more there are.
         counts: How many jobs are in each group, in the order of groups; groups without jobs are left out.
         problems: Jobs whose records can't be read.
+        notes: Lines above the jobs: what several of them wait for.
     """
 
     rows: tuple[Row, ...]
     hidden: int
     counts: Mapping[str, int]
     problems: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def group_of(status: JobStatus) -> str:
@@ -83,6 +85,7 @@ def compose(
     clean: Clean,
     ended_limit: int = 20,
     problems: int = 0,
+    notes: Sequence[str] = (),
 ) -> Board:
     """Return the board.
 
@@ -93,6 +96,7 @@ def compose(
         clean: See `Clean`.
         ended_limit: Ended jobs to show at most.
         problems: See `Board`.
+        notes: See `Board`; safe text.
     """
     ordered = in_order(statuses)
     shown: list[JobStatus] = []
@@ -107,6 +111,7 @@ def compose(
         hidden=len(ordered) - len(shown),
         counts={name: counts[name] for name in _GROUP_NAMES if counts[name]},
         problems=problems,
+        notes=tuple(notes),
     )
 
 

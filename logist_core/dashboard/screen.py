@@ -65,9 +65,10 @@ def render(board: Board, *, footer: str = "") -> RenderableType:
             Text(row.ran, style="dim"),
             Text(row.detail, style="dim" if row.group != "needs you" else "magenta"),
         )
-    parts: list[RenderableType] = [_title(board), Text(""), table]
+    notes = [Text(note, style="yellow", no_wrap=True, overflow="ellipsis") for note in board.notes]
+    parts: list[RenderableType] = [_title(board), *notes, Text(""), table]
     if not board.rows:
-        parts[2] = Text('No jobs yet. Start one: logist run "say hello"', style="dim")
+        parts[-1] = Text('No jobs yet. Start one: logist run "say hello"', style="dim")
     if board.hidden:
         parts.append(Text(f"{board.hidden} more", style="dim"))
     if footer:

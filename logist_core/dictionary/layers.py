@@ -17,7 +17,8 @@ from logist_core.config.files import folders_of_project, read_toml
 from logist_core.config.layers import user_path
 from logist_core.config.text import printable
 from logist_core.errors import ConfigError, UsageError
-from logist_core.observe.matcher import Dictionary, rule_problems
+from logist_core.observe.lint import rule_problems
+from logist_core.observe.matcher import Dictionary
 from logist_core.types._json import JSON
 from logist_core.types.dictionary import pattern_set_from_files, set_from_mapping, set_to_mapping
 from logist_core.types.signals import Claim, PatternSet, Rule

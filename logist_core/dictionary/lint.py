@@ -9,7 +9,8 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from logist_core.observe.matcher import MATCH_TIMEOUT_S, Matcher, compile_regex, rule_problems
+from logist_core.observe.lint import compile_regex, rule_problems
+from logist_core.observe.matcher import MATCH_TIMEOUT_S, Matcher
 from logist_core.types.signals import Rule
 
 #: Runs on which careless regexes take exponential or quadratic time.

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from logist_core.dictionary.reading import STREAMS, TextReader
 from logist_core.observe.arbitrate import WEAK
-from logist_core.observe.matcher import WHILE_VISIBLE, Matcher, compile_regex, in_range, reads
+from logist_core.observe.lint import compile_regex, in_range
+from logist_core.observe.matcher import WHILE_VISIBLE, Matcher, reads
 from logist_core.observe.quoting import quoted_as
 from logist_core.types.dictionary import FRAGMENTS
 from logist_core.types.signals import Activity, Rule

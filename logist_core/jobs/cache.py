@@ -13,14 +13,16 @@ from types import MappingProxyType
 
 from logist_core.jobs.checksum import seal, unseal
 from logist_core.types._json import JSON, plain
-from logist_core.types.job import AttemptStatus, Exit, JobStatus, Lifecycle
+from logist_core.types.job import AttemptStatus, Exit, JobStatus, Lifecycle, Limit, Usage
 from logist_core.types.signals import Activity
 
 #: To be raised whenever `fold` makes something else of the same events.
-SCHEMA = 1
+SCHEMA = 2
 
 _STATUS = frozenset(field.name for field in fields(JobStatus))
 _ATTEMPT = frozenset(field.name for field in fields(AttemptStatus))
+_USAGE = frozenset(field.name for field in fields(Usage))
+_LIMIT = frozenset(field.name for field in fields(Limit))
 _ACTIVITY = frozenset(field.name for field in fields(Activity))
 
 
@@ -63,6 +65,8 @@ def status_from_json(record: JSON) -> JobStatus:
     values["attempts"] = tuple(_attempt(attempt) for attempt in values["attempts"])
     values["labels"] = MappingProxyType(values["labels"])
     values["after"] = tuple(values["after"])
+    values["usage"] = Usage(**_exactly(_USAGE, values["usage"]))
+    values["limit"] = None if values["limit"] is None else Limit(**_exactly(_LIMIT, values["limit"]))
     return JobStatus(**values)
 
 
@@ -75,6 +79,7 @@ def _exactly(names: frozenset[str], record: JSON) -> dict[str, JSON]:
 def _attempt(record: JSON) -> AttemptStatus:
     values = _exactly(_ATTEMPT, record)
     values["exit"] = _exit(values["exit"])
+    values["usage"] = Usage(**_exactly(_USAGE, values["usage"]))
     return AttemptStatus(**values)
 
 

@@ -43,24 +43,34 @@ What the fields of a status mean:
     the job ends.
 `session_id`
     The last one seen, across attempts.
+`provider`, `credential`
+    From the last `attempt.starting`, `job.waiting` or `job.held` that names them.
+`limit`
+    From the last `job.waiting` or `job.held`, until the next attempt starts or the job ends; `lifted` once a person, or
+    an observed success, let the job go on.
+`usage`
+    The sum over all attempts; of each attempt the last `usage.reported`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from types import MappingProxyType
 
 from logist_core.errors import CorruptRecord, IllegalTransition
 from logist_core.jobs.ids import is_id
 from logist_core.jobs.transitions import BY_KIND_AND_PHASE, FIELDS, SETTLING, Phase
 from logist_core.types._json import JSON
-from logist_core.types.job import AttemptStatus, Exit, JobEvent, JobStatus, Lifecycle
+from logist_core.types.job import AttemptStatus, Exit, JobEvent, JobStatus, Lifecycle, Limit, Usage
 from logist_core.types.signals import UNKNOWN_ACTIVITY, Activity
 
 CANCELLING = "cancelling"
 #: Conditions of a running attempt; they go with it.
 ATTEMPT_CONDITIONS = frozenset({"orphaned", "unresponsive", "stalled", "suspect", "log_unbounded"})
+
+_LIMIT_FIELDS = tuple(field.name for field in fields(Limit))
+_USAGE_FIELDS = tuple(field.name for field in fields(Usage))
 
 _PHASE_OF_ENDED_ATTEMPT = {
     "exited": Phase.EXITED,
@@ -170,6 +180,8 @@ def _starting(status: JobStatus, event: JobEvent, phase: Phase) -> JobStatus:
         reason=None,
         pid=None,
         not_before=None,
+        limit=None,
+        **_account(status, event),
     )
 
 
@@ -253,6 +265,7 @@ def _finished(status: JobStatus, event: JobEvent, phase: Phase) -> JobStatus:
         not_before=None,
         resume=False,
         resume_prompt=None,
+        limit=None,
     )
 
 
@@ -265,15 +278,66 @@ def _waiting(status: JobStatus, event: JobEvent, phase: Phase) -> JobStatus:
         reason=data.get("reason"),
         resume=bool(data.get("resume")),
         resume_prompt=data.get("prompt"),
+        limit=_limit(event),
+        **_account(status, event),
     )
 
 
 def _held(status: JobStatus, event: JobEvent, phase: Phase) -> JobStatus:
-    return replace(status, lifecycle=Lifecycle.HELD, reason=event.data.get("reason"), not_before=None)
+    resume = event.data.get("resume")
+    return replace(
+        status,
+        lifecycle=Lifecycle.HELD,
+        reason=event.data.get("reason"),
+        not_before=None,
+        resume=status.resume if resume is None else resume,
+        resume_prompt=event.data.get("prompt") or status.resume_prompt,
+        limit=_limit(event),
+        **_account(status, event),
+    )
 
 
 def _released(status: JobStatus, event: JobEvent, phase: Phase) -> JobStatus:
-    return replace(status, lifecycle=Lifecycle.QUEUED, reason=None)
+    return replace(status, lifecycle=Lifecycle.QUEUED, reason=None, limit=_lifted(status.limit))
+
+
+def _account(status: JobStatus, event: JobEvent) -> dict[str, JSON]:
+    return {name: event.data.get(name) or getattr(status, name) for name in ("provider", "credential")}
+
+
+def _limit(event: JobEvent) -> Limit | None:
+    data = event.data.get("limit")
+    if data is None:
+        return None
+    try:
+        limit = Limit(**{name: data[name] for name in _LIMIT_FIELDS if name in data})
+        sound = _is_of(limit.seen_at, "number") and (limit.until is None or _is_of(limit.until, "number"))
+    except TypeError:
+        sound = False
+    if not sound or not all(_is_of(getattr(limit, name), "text") for name in ("claim", "scope", "name", "seen_by")):
+        raise IllegalTransition(f"{event.kind}: the field 'limit' must be a limit")
+    return limit
+
+
+def _lifted(limit: Limit | None) -> Limit | None:
+    return None if limit is None else replace(limit, lifted=True)
+
+
+def _usage_reported(status: JobStatus, event: JobEvent, phase: Phase) -> JobStatus:
+    number = event.data["attempt"]
+    usage = Usage(**{name: event.data.get(name) for name in _USAGE_FIELDS})
+    attempts = tuple(replace(a, usage=usage) if a.number == number else a for a in status.attempts)
+    return replace(status, attempts=attempts, usage=_sum(attempt.usage for attempt in attempts))
+
+
+def _sum(usages: Iterable[Usage]) -> Usage:
+    total: dict[str, float] = {}
+    for usage in usages:
+        for name in _USAGE_FIELDS:
+            value = getattr(usage, name)
+            if value is not None:
+                total[name] = total.get(name, 0) + value
+    return Usage(**total)  # type: ignore[arg-type]  # whole numbers add up to whole numbers
 
 
 def _requeued(status: JobStatus, event: JobEvent, phase: Phase) -> JobStatus:
@@ -289,6 +353,7 @@ def _requeued(status: JobStatus, event: JobEvent, phase: Phase) -> JobStatus:
         conditions=status.conditions if keeps_cancel else _without(status.conditions, CANCELLING),
         resume=bool(event.data.get("resume")),
         resume_prompt=event.data.get("prompt"),
+        limit=_lifted(status.limit),
     )
 
 
@@ -357,6 +422,7 @@ _HANDLERS: Mapping[str, Callable[[JobStatus, JobEvent, Phase], JobStatus]] = Map
         "job.cancel_requested": _cancel_requested,
         "activity.changed": _activity_changed,
         "session.seen": _session_seen,
+        "usage.reported": _usage_reported,
         "condition.raised": _condition_raised,
         "condition.cleared": _condition_cleared,
     }

@@ -16,7 +16,7 @@ from logist_core.jobs import atomic
 from logist_core.jobs.ids import is_id
 from logist_core.jobs.journal import clean
 from logist_core.types._json import JSON, plain
-from logist_core.types.job import JobSpec
+from logist_core.types.job import Budget, JobSpec, OnBudget
 
 SCHEMA = 1
 
@@ -82,6 +82,18 @@ def _is_texts_by_name(value: JSON) -> bool:
     return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
 
 
+def _is_budget(value: JSON) -> bool:
+    if not isinstance(value, dict) or value.get("on_budget") not in list(OnBudget):
+        return False
+    limits = [value.get(name) for name in _BUDGET_FIELDS - {"on_budget"}]
+    return all(limit is None or _is_number(limit) for limit in limits)
+
+
+def _budget(value: JSON) -> Budget:
+    known = {name: value[name] for name in _BUDGET_FIELDS & value.keys()}
+    return Budget(**{**known, "on_budget": OnBudget(value["on_budget"])})
+
+
 def _same(value: JSON) -> JSON:
     return value
 
@@ -96,6 +108,8 @@ def _or_null(check: Callable[[JSON], bool]) -> Callable[[JSON], bool]:
 
 _Field = tuple[str, Callable[[JSON], bool], Callable[[JSON], JSON]]
 
+_BUDGET_FIELDS = frozenset(field.name for field in fields(Budget))
+
 _TEXT: _Field = ("text", _is_text, _same)
 _TEXT_OR_NULL: _Field = ("text or null", _or_null(_is_text), _same)
 _TEXTS: _Field = ("a list of text", _is_texts, tuple)
@@ -106,6 +120,7 @@ _OBJECTS: _Field = (
     lambda value: isinstance(value, list) and all(isinstance(item, dict) for item in value),
     lambda value: tuple(_mapping(item) for item in value),
 )
+_COUNT: _Field = ("a whole number, 0 or more", lambda value: _is_int(value) and value >= 0, _same)
 _SIZE: _Field = ("a whole number above 0", lambda value: _is_int(value) and value > 0, _same)
 
 _FIELDS: Mapping[str, _Field] = MappingProxyType(
@@ -130,6 +145,8 @@ _FIELDS: Mapping[str, _Field] = MappingProxyType(
         "cols": _SIZE,
         "rows": _SIZE,
         "max_log_bytes": ("a whole number above 0, or null", lambda v: v is None or (_is_int(v) and v > 0), _same),
+        "budget": ("a budget", _is_budget, _budget),
+        "max_restarts": _COUNT,
         "linger": ("true or false", lambda value: isinstance(value, bool), _same),
         "agent_settings": _OBJECT,
         "runtime_settings": _OBJECT,

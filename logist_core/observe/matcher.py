@@ -1,25 +1,23 @@
-"""The dictionary: which rules a text hits. Owns rule selection, the prefilter and the confirming match.
+"""The dictionary: which rules a text hits. Owns rule selection and the confirming match.
 
 Invariant: `Matcher.scan` returns exactly what trying every rule on every line would return (`Matcher.naive`), for
-any text, as long as each rule's literals are sound. The prefilter only decides where it is worth looking.
+any text. The prefilter only decides where it is worth looking, by literals that are derived from the regexes.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import Any
 
+from logist_core.observe.lint import MAX_BEFORE, compile_regex, in_range, rule_problems
+from logist_core.observe.literals import Literals, rule_literals
+from logist_core.observe.prefilter import Prefilter
 from logist_core.observe.quoting import quoted_as
 from logist_core.observe.text import break_lines, clean_block, haystack, line_text
 from logist_core.types.signals import Claim, PatternSet, Rule
 
-if TYPE_CHECKING:
-    import ahocorasick_rs
-
-#: Most lines of context that a rule may ask for.
-MAX_BEFORE = 12
 #: The confirming match of one rule on one line may take so long, seconds. A rule that needs more three times is
 #: switched off: a slow rule must not slow every job down.
 MATCH_TIMEOUT_S = 0.1
@@ -27,8 +25,6 @@ _MAX_TIMEOUTS = 3
 #: Pieces of this size stay in the processor's cache through all passes.
 _PIECE_BYTES = 128 * 1024
 
-#: `json`: a structured line of which the agent's plugin knows nothing to say.
-CHANNELS = ("text", "stderr", "screen", "title", "json")
 #: What is only true while it can be seen: a spinner, a prompt, the empty composer.
 WHILE_VISIBLE = frozenset({Claim.WORKING, Claim.WAITING_INPUT, Claim.PERMISSION_PROMPT, Claim.UPDATE_PROMPT})
 
@@ -101,8 +97,8 @@ class Matcher:
     """The rules for one agent, ready to read text.
 
     Attributes:
-        slow_rules: Ids of rules without usable literals: each line is tried against them.
         problems: What went wrong with rules since the start, a line each; those rules are switched off.
+        context_lines: Most lines of context that a rule asks for.
     """
 
     def __init__(self, rules: Iterable[tuple[str, Rule]]) -> None:
@@ -114,7 +110,6 @@ class Matcher:
             for rule_id, rule in sorted(rules, key=lambda r: ("*" in r[1].agents, -r[1].confidence, r[0]))
         ]
         self.problems: list[str] = []
-        self.slow_rules = tuple(e.rule_id for e in self._entries if not e.literals)
         self.context_lines = max((e.before for e in self._entries), default=0)
         self._channels: dict[str, _Channel] = {}
 
@@ -123,12 +118,17 @@ class Matcher:
         """The rules in the order in which they win."""
         return tuple(entry.rule for entry in self._entries)
 
+    @property
+    def slow_rules(self) -> tuple[str, ...]:
+        """Ids of the rules without literals: each line of their channels is tried against them."""
+        return tuple(entry.rule_id for entry in self._entries if not entry.literals.first)
+
     def scan(self, block: bytes, channel: str, base: int = 0, context: Sequence[str] = ()) -> list[Hit]:
         """Return the hits in a block of whole lines, in the order of the lines, the best hit of a line first.
 
         Args:
             block: Lines; only the last may lack its line feed.
-            channel: One of `CHANNELS`, or `scrolled`: lines that have left the screen, which only the rules of
+            channel: One of `lint.CHANNELS`, or `scrolled`: lines that have left the screen, which only the rules of
                 `screen` read that don't claim what is only true while visible.
             base: Offset of the block's first byte.
             context: Cleaned lines before the block, as `context_after` gives them.
@@ -140,15 +140,13 @@ class Matcher:
         block = break_lines(block)
         start, size = 0, len(block)
         while start < size:
-            end = min(start + _PIECE_BYTES, size)
-            if end < size:
-                cut = block.rfind(b"\n", start, end) + 1 or block.find(b"\n", end) + 1 or size
-                end = cut
-            piece = block[start:end] if (start, end) != (0, size) else block
-            cleaned = clean_block(piece)
-            hits += self._scan_piece(piece, cleaned, index, base=base + start, context=context)
-            if end < size and self.context_lines:
-                context = self._context(cleaned, context)
+            end = size
+            if size - start > _PIECE_BYTES:
+                limit = start + _PIECE_BYTES
+                end = block.rfind(b"\n", start, limit) + 1 or block.find(b"\n", limit) + 1 or size
+            piece = block[start:end] if end - start < size else block
+            for line_start, line_end in index.lines(piece):
+                hits += self._scan_line(block, start + line_start, start + line_end, index, base, context)
             start = end
         return hits
 
@@ -156,7 +154,8 @@ class Matcher:
         """Return the context for the block that follows `block`."""
         if not self.context_lines:
             return ()
-        return self._context(clean_block(break_lines(block)), context)
+        block = break_lines(block)
+        return tuple(_lines_before(block, len(block), context, self.context_lines))
 
     def match_line(self, line: str, channel: str, offset: int = 0, context: Sequence[str] = ()) -> list[Hit]:
         """Return the hits of one line of text, the best first. For screens and single lines; `scan` is for logs."""
@@ -184,29 +183,26 @@ class Matcher:
             found = self._channels[channel] = _Channel(entries)
         return found
 
-    def _scan_piece(
-        self, piece: bytes, cleaned: bytes, index: _Channel, *, base: int, context: Sequence[str]
+    def _scan_line(
+        self,
+        block: bytes,
+        start: int,
+        end: int,
+        index: _Channel,
+        base: int,
+        context: Sequence[str],
     ) -> list[Hit]:
+        cleaned = clean_block(block[start:end])
+        line = line_text(cleaned)
+        if not line:
+            return []
         hits: list[Hit] = []
-        candidates = index.candidates(haystack(cleaned))
-        if not candidates and not index.slow:
-            return hits
-        raw_lines, clean_lines = piece.split(b"\n"), cleaned.split(b"\n")
-        offset, at = base, 0
-        numbers = range(len(raw_lines)) if index.slow else sorted(candidates)
-        for number in numbers:
-            while at < number:
-                offset += len(raw_lines[at]) + 1
-                at += 1
-            ranks = sorted({*candidates.get(number, ()), *index.slow})
-            line = line_text(clean_lines[number])
-            before: list[str] | None = None
-            for rank in ranks:
-                entry = index.entries[rank]
-                if entry.before and before is None:
-                    before = _lines_before(clean_lines, number, context, self.context_lines)
-                if hit := self._confirm(entry, line, before or (), offset):
-                    hits.append(hit)
+        before: list[str] | None = None
+        for entry in index.entries_for(haystack(cleaned)):
+            if entry.before and before is None:
+                before = _lines_before(block, start, context, self.context_lines)
+            if hit := self._confirm(entry, line, before or (), base + start):
+                hits.append(hit)
         return hits
 
     def _confirm(self, entry: _Entry, line: str, before: Sequence[str], offset: int) -> Hit | None:
@@ -229,18 +225,6 @@ class Matcher:
         captured = {name: value for name, value in found.groupdict().items() if value is not None}
         return Hit(rule=entry.rule, rule_id=entry.rule_id, offset=offset, text=text, captured=captured)
 
-    def _context(self, cleaned: bytes, context: Sequence[str]) -> tuple[str, ...]:
-        lines: list[str] = []
-        rest = cleaned.rstrip()
-        while rest and len(lines) < self.context_lines:
-            cut = rest.rfind(b"\n") + 1
-            if text := line_text(rest[cut:]):
-                lines.append(text)
-            rest = rest[:cut].rstrip()
-        missing = self.context_lines - len(lines)
-        older = list(context)[-missing:] if missing else []
-        return (*older, *reversed(lines))
-
 
 class _Entry:
     """A rule with its lazily compiled regex."""
@@ -250,11 +234,14 @@ class _Entry:
         self.rule = rule
         self.guarded = rule.guard and rule.claim not in WHILE_VISIBLE
         self.before = min(max(rule.before, 0), MAX_BEFORE)
-        sound = bool(rule.literals) and all(literal_is_usable(x) for x in rule.literals)
-        self.literals = rule.literals if sound else ()
         self._pattern: Any = None
         self._off = False
         self._timeouts = 0
+
+    @cached_property
+    def literals(self) -> Literals:
+        """What the prefilter looks for; empty: every line is tried."""
+        return rule_literals(self.rule)
 
     def pattern(self, problems: list[str]) -> Any:
         """Return the compiled regex, or None for a rule that is switched off."""
@@ -277,50 +264,41 @@ class _Entry:
 
 
 class _Channel:
-    """The rules of one channel and the automaton over their literals."""
+    """The rules of one channel and the prefilter over their literals."""
 
     def __init__(self, entries: list[_Entry]) -> None:
         self.entries = entries
-        self.slow = tuple(rank for rank, entry in enumerate(entries) if not entry.literals)
-        by_literal: dict[bytes, list[int]] = {}
-        for rank, entry in enumerate(entries):
-            for literal in entry.literals:
-                by_literal.setdefault(literal.encode(), []).append(rank)
-        self._ranks = [tuple(ranks) for ranks in by_literal.values()]
-        self._automaton: ahocorasick_rs.BytesAhoCorasick | None = None
-        if by_literal:
-            from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
+        self._slow = tuple(rank for rank, entry in enumerate(entries) if not entry.literals.first)
+        self._prefilter = Prefilter((rank, e.literals) for rank, e in enumerate(entries) if e.literals.first)
 
-            self._automaton = BytesAhoCorasick(
-                list(by_literal), matchkind=MatchKind.Standard, implementation=Implementation.DFA
-            )
+    def lines(self, piece: bytes) -> Iterable[tuple[int, int]]:
+        """Return the lines that a rule may match as (start, end), in order: all of them where one is slow."""
+        return _all_lines(piece) if self._slow else self._prefilter.lines(piece)
 
-    def candidates(self, hay: bytes) -> dict[int, set[int]]:
-        """Return line number -> ranks of the rules that have a literal in that line."""
-        found: dict[int, set[int]] = {}
-        if self._automaton is None:
-            return found
-        number, counted = 0, 0
-        # Overlapping: a literal inside of another one must be found as well.
-        for literal, start, _end in self._automaton.find_matches_as_indexes(hay, overlapping=True):
-            if start >= counted:
-                number += hay.count(b"\n", counted, start)
-                line = number
-                counted = start
-            else:  # matches come in the order of their ends: a longer literal may begin earlier, on the same line
-                line = number - hay.count(b"\n", start, counted)
-            found.setdefault(line, set()).update(self._ranks[literal])
-        return found
+    def entries_for(self, line: bytes) -> list[_Entry]:
+        """Return the rules that may match a line, as `text.haystack` returns it, in the order in which they win."""
+        ranks = sorted([*self._prefilter.rules_in(line), *self._slow])
+        return [self.entries[rank] for rank in ranks]
 
 
-def _lines_before(lines: Sequence[bytes], number: int, context: Sequence[str], most: int) -> list[str]:
+def _all_lines(piece: bytes) -> Iterator[tuple[int, int]]:
+    start, size = 0, len(piece)
+    while start < size:
+        end = piece.find(b"\n", start)
+        end = size if end < 0 else end
+        yield start, end
+        start = end + 1
+
+
+def _lines_before(block: bytes, end: int, context: Sequence[str], most: int) -> list[str]:
+    """Return the cleaned lines before byte `end` that aren't blank, at most `most`, the last ones, oldest first."""
     before: list[str] = []
-    at = number - 1
-    while at >= 0 and len(before) < most:
-        text = line_text(lines[at])
+    while end > 0 and len(before) < most:
+        start = block.rfind(b"\n", 0, end - 1) + 1
+        text = line_text(clean_block(block[start:end].rstrip(b"\n")))
         if text.strip():
             before.append(text)
-        at -= 1
+        end = start
     missing = most - len(before)
     older = list(context)[-missing:] if missing else []
     return [*older, *reversed(before)]
@@ -339,99 +317,3 @@ def best_of_lines(hits: Sequence[Hit]) -> list[Hit]:
     for hit in hits:
         best.setdefault((hit.offset, hit.text.rpartition("\n")[2]), hit)
     return list(best.values())
-
-
-def compile_regex(source: str) -> Any:
-    """Return the compiled regex of a rule.
-
-    Raises:
-        ValueError: It isn't valid; the message says where.
-    """
-    import regex  # type: ignore[import-untyped]
-
-    try:
-        return regex.compile(source, regex.VERSION0 | regex.MULTILINE)
-    except (regex.error, RecursionError, OverflowError, MemoryError) as error:
-        raise ValueError(f"the regex does not compile: {error}") from error
-
-
-def literal_is_usable(literal: str) -> bool:
-    """Whether the prefilter can look for `literal`: lower case as the prefilter lowers, blanks as it leaves them."""
-    try:
-        data = literal.encode()
-    except UnicodeEncodeError:
-        return False
-    clean = literal == literal.strip() != "" and "\n" not in literal and haystack(clean_block(data)) == data
-    return clean and not any(_has_case(character) for character in literal)
-
-
-def _has_case(character: str) -> bool:
-    return not character.isascii() and character.lower() != character.upper()
-
-
-def rule_problems(rule_id: str, rule: Rule) -> list[str]:
-    """Return what is wrong with a rule, a line each, without trying its examples."""
-    problems: list[str] = []
-    try:
-        groups = set(compile_regex(rule.regex).groupindex)
-    except ValueError as error:
-        return [f"{rule_id}: {error}"]
-    if not rule.literals:
-        problems.append(f"{rule_id}: has no literals: every line is tried against it")
-    problems += [
-        f"{rule_id}: literal {literal!r} can't be looked for: write it in lower case, with single blanks, none outside"
-        for literal in rule.literals
-        if not literal_is_usable(literal)
-    ]
-    problems += [
-        f"{rule_id}: unknown channel {channel!r}; there are {', '.join(CHANNELS)}"
-        for channel in rule.channels
-        if channel not in CHANNELS
-    ]
-    problems += [f"{rule_id}: field {name!r} is no group of the regex" for name in rule.fields if name not in groups]
-    problems += [
-        f"{rule_id}: field {name!r} has the unknown kind {kind!r}"
-        for name, kind in rule.fields.items()
-        if kind not in ("str", "int", "float", "seconds", "time")
-    ]
-    if not 0 <= rule.before <= MAX_BEFORE:
-        problems.append(f"{rule_id}: before must be 0 to {MAX_BEFORE}")
-    if rule.versions is not None and not _RANGE.fullmatch(rule.versions.replace(" ", "")):
-        problems.append(f"{rule_id}: version range {rule.versions!r} is not of the form '>=2.0,<3'")
-    return problems
-
-
-_CONDITION = r"(?:>=|<=|==|!=|<|>)\d+(?:\.\d+)*"
-_RANGE = re.compile(rf"{_CONDITION}(?:,{_CONDITION})*")
-
-
-def in_range(version: str | None, wanted: str | None) -> bool:
-    """Whether `version` lies in a range such as `>=2.0,<3`; an unknown version or an unreadable range does."""
-    if version is None or wanted is None:
-        return True
-    numbers = re.search(r"\d+(?:\.\d+)*", version)
-    wanted = wanted.replace(" ", "")
-    if numbers is None or not _RANGE.fullmatch(wanted):
-        return True
-    have = _release(numbers[0])
-    return all(_holds(have, condition) for condition in wanted.split(","))
-
-
-def _release(text: str) -> tuple[int, ...]:
-    numbers = [int(part[:9]) for part in text.split(".")]
-    while numbers and numbers[-1] == 0:
-        numbers.pop()
-    return tuple(numbers)
-
-
-def _holds(have: tuple[int, ...], condition: str) -> bool:
-    operator = condition[:2] if condition[1] == "=" else condition[0]
-    than = _release(condition[len(operator) :])
-    return {
-        ">=": have >= than,
-        "<=": have <= than,
-        "==": have == than,
-        "!=": have != than,
-        ">": have > than,
-        "<": have < than,
-    }[operator]

@@ -17,6 +17,7 @@ from logist_core.observe.matcher import Matcher
 from logist_core.observe.progress import News, normalised
 from logist_core.observe.reading import GuardedParser, is_retry
 from logist_core.observe.streams import LineStream, TerminalStream
+from logist_core.observe.usage import Meter
 from logist_core.types._json import JSON, plain
 from logist_core.types.launch import OutputFormat
 from logist_core.types.signals import Activity, Claim, Signal, Source
@@ -24,6 +25,7 @@ from logist_core.types.watch import Loop, OpenTool
 
 if TYPE_CHECKING:
     from logist_core.protocols import Agent
+    from logist_core.types.job import Usage
 
 #: So many signals are kept for `Agent.outcome`.
 MAX_SIGNALS = 1_000
@@ -83,6 +85,7 @@ class Observer:
         self.progress_at: float | None = saved.get("progress_at")
         self.retries: int = saved.get("retries", 0)
         self.session_id: str | None = saved.get("session_id")
+        self._meter = Meter(saved.get("usage"))
         self.problems: list[str] = []
         self._reports_taken = 0
         self._now: float = saved.get("now", 0.0)
@@ -111,6 +114,11 @@ class Observer:
     def output_bytes(self) -> int:
         """Bytes that the attempt has written so far, all streams; never falls."""
         return self._out.tail.written + self._err.tail.written
+
+    @property
+    def usage(self) -> Usage:
+        """What the agent says that this attempt has used so far."""
+        return self._meter.used
 
     def feed(self, now: float, max_bytes: int = 1 << 20) -> list[Signal]:
         """Read what is new, and return the new signals, also those that claim nothing, in the order of each log.
@@ -197,6 +205,7 @@ class Observer:
             "progress_at": self.progress_at,
             "retries": self.retries,
             "session_id": self.session_id,
+            "usage": plain(self.usage),
             "tools": {i: [tool.name, tool.since_s, tool.budget_s, tool.action] for i, tool in self._tools.items()},
             "repeats": self._repeats.plain(),
             "echoes": self._echoes.plain(),
@@ -242,6 +251,7 @@ class Observer:
 
     def _remember(self, signal: Signal) -> None:
         fields = signal.fields
+        self._meter.add(signal)
         if isinstance(session := fields.get("session_id"), str) and session:
             self.session_id = session
         self._note_step(signal)

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, TypeGuard
 from logist_core.observe.arbitrate import WEAK
 from logist_core.observe.matcher import Hit
 from logist_core.observe.text import sanitise
-from logist_core.observe.when import parse_seconds, parse_time
 from logist_core.types._json import JSON
 from logist_core.types.signals import Claim, Signal, Source
+from logist_core.types.when import parse_seconds, parse_time
 
 if TYPE_CHECKING:
     from logist_core.protocols import Agent

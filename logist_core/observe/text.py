@@ -15,17 +15,20 @@ MAX_LINE_CHARS = 8_192
 #: Longest `Signal.text`.
 MAX_SIGNAL_CHARS = 500
 
-# ECMA-48: CSI; the string sequences (OSC, DCS, SOS, PM, APC), which end at BEL, ST, or, broken, at the line's end;
-# two-byte and nF escapes. No alternative can cross a line break.
-_ANSI = re.compile(
-    rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[ -/]+[0-~]|[0-~])",
-)
+# What follows an escape character. ECMA-48: CSI; the string sequences (OSC, DCS, SOS, PM, APC), which end at BEL, ST,
+# or, broken, at the line's end; two-byte and nF escapes. No alternative can cross a line break.
+AFTER_ESCAPE = rb"(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[ -/]+[0-~]|[0-~])"
+_ANSI = re.compile(rb"\x1b" + AFTER_ESCAPE)
 _C1_AND_NBSP = re.compile(rb"\xc2[\x80-\xa0]")
 _OSC = re.compile(rb"\x1b\](\d{1,4});([^\x07\x1b\n]{0,1024})(?:\x07|\x1b\\)")
 _BLANKS = re.compile(rb"  +")  # twice as fast as " {2,}": two literal blanks can be searched for
 _INNER_BLANKS = re.compile(r"(?<=[^ ]) {2,}")
 
-_CONTROLS = bytes(c for c in range(32) if c not in b"\n\t") + b"\x7f"
+#: Letters that equal an ASCII letter where case is ignored.
+FOLDED_LETTERS = {"\u0130": "i", "\u017f": "s", "\u212a": "k"}
+
+#: What cleaning deletes.
+CONTROLS = bytes(c for c in range(32) if c not in b"\n\t") + b"\x7f"
 _TAB_TO_BLANK = bytes.maketrans(b"\t", b" ")
 
 # Format characters that reorder or hide text on a terminal or in a browser, and separators that break lines there.
@@ -50,7 +53,7 @@ def clean_block(block: bytes) -> bytes:
     """
     if b"\x1b" in block:
         block = _ANSI.sub(b"", block)
-    block = block.translate(_TAB_TO_BLANK, _CONTROLS)
+    block = block.translate(_TAB_TO_BLANK, CONTROLS)
     if b"\xc2" in block:
         block = _C1_AND_NBSP.sub(_blank_or_nothing, block)
     return block
@@ -61,8 +64,16 @@ def _blank_or_nothing(match: re.Match[bytes]) -> bytes:
 
 
 def haystack(cleaned: bytes) -> bytes:
-    """Return cleaned lines as the prefilter reads them: ASCII lower case, runs of blanks as one."""
-    return _BLANKS.sub(b" ", cleaned.lower())
+    """Return cleaned lines as texts are looked for in them: folded, runs of blanks as one."""
+    return _BLANKS.sub(b" ", folded(cleaned))
+
+
+def folded(cleaned: bytes) -> bytes:
+    """Return cleaned lines as literals are looked for: in lower case, also what is only equal to an ASCII letter."""
+    if not cleaned.isascii():
+        for letter, plain_letter in FOLDED_LETTERS.items():
+            cleaned = cleaned.replace(letter.encode(), plain_letter.encode())
+    return cleaned.lower()
 
 
 def line_text(cleaned: bytes) -> str:

@@ -18,15 +18,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from logist_core.errors import CorruptRecord, LogistError
+from logist_core.supervise.budgets import used_up
 from logist_core.supervise.clocks import Clocks, attempt_began_awake_s
 from logist_core.supervise.planfile import PLAINEST, load_plan
 from logist_core.supervise.plugins import Caller, Plugins
 from logist_core.supervise.reconcile import OBSERVER_FILE, PROBED, handle_of, open_observer, set_conditions
 from logist_core.supervise.redact import secrets_of
 from logist_core.supervise.sentinel_loop import SentinelLoop, remedies_for
-from logist_core.supervise.settle import SENTINEL_RESUME, SENTINEL_STOP, TIMING_OUT, settle
+from logist_core.supervise.settle import OVER_BUDGET, SENTINEL_RESUME, SENTINEL_STOP, TIMING_OUT, report_usage, settle
 from logist_core.types._json import plain
-from logist_core.types.job import JobSpec, JobStatus, Lifecycle
+from logist_core.types.job import Budget, JobSpec, JobStatus, Lifecycle
 from logist_core.types.launch import KILL_NOW, Probe, ProbeState, RuntimeHandle, StopLadder
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from logist_core.observe.observer import Observer
     from logist_core.protocols import Agent, Runtime, Watch
     from logist_core.supervise.changes import Changes
+    from logist_core.supervise.fleet import Fleet
 
 WRITER = "supervisor"
 
@@ -47,6 +49,10 @@ PROBE_UNWATCHED_S = 1.0
 MIN_ROUND_S = 0.05
 #: Checkpoints are caches: losing one costs reading some output again.
 CHECKPOINT_S = 2.0
+#: What an agent has used is written down so often, and at its end.
+USAGE_S = 60.0
+#: A budget is looked at so often.
+BUDGET_S = 1.0
 #: No plugin call may hold a round for longer.
 CALL_S = 30.0
 #: A stop lasts as long as its ladder, and this much on top before it is tried again.
@@ -65,6 +71,7 @@ class Surroundings:
     changes: Changes
     clocks: Clocks
     committed: Callable[[JobStatus], None]
+    fleet: Fleet
 
 
 class AttemptWatch:
@@ -92,6 +99,9 @@ class AttemptWatch:
         self._checkpointed_bytes = -1
         self._probe_at = 0.0
         self._probe_pause_s = PROBE_WATCHED_S / 2
+        self._usage_at = 0.0
+        self._budget_at = 0.0
+        self._limited = spec.budget != Budget(on_budget=spec.budget.on_budget)
 
     def poke(self) -> None:
         """Look again soon: something about the job changed."""
@@ -154,6 +164,8 @@ class AttemptWatch:
     async def _sleep(self) -> None:
         behind = self._observer is not None and not self._observer.caught_up
         deadlines = [self._probe_at, self._sentinel.due_s]
+        if self._limited and OVER_BUDGET not in self._status.conditions:
+            deadlines.append(self._budget_at)
         if self._spec.timeout_s is not None:
             deadlines.append(self._spec.timeout_s)
         wall = self._around.clocks.wall()
@@ -204,7 +216,10 @@ class AttemptWatch:
         new_session = observer.session_id is not None and observer.session_id != self._status.session_id
         problems = list(observer.problems)
         observer.problems.clear()
-        if problems or new_session or activity.state != self._status.activity.state:
+        used = self._status.attempts[-1].usage != observer.usage and self._now_s() >= self._usage_at
+        if used:
+            self._usage_at = self._now_s() + USAGE_S
+        if problems or new_session or used or activity.state != self._status.activity.state:
 
             def write() -> JobStatus:
                 with self._transaction("observer") as tx:
@@ -213,6 +228,7 @@ class AttemptWatch:
                             tx.append("plugin.fault", kind="agent", name=self._spec.agent, reason=problem)
                         if new_session:
                             tx.append("session.seen", session_id=observer.session_id)
+                        report_usage(tx, observer.usage)
                         if activity.state != tx.status.activity.state:
                             tx.append("activity.changed", **plain(activity))
                     return tx.status
@@ -268,8 +284,9 @@ class AttemptWatch:
         timeout_s, conditions = self._spec.timeout_s, set(self._status.conditions)
         if timeout_s is not None and self._now_s() >= timeout_s and TIMING_OUT not in conditions:
             await self._raise_condition(TIMING_OUT, f"the time limit of {timeout_s:g} s ran out")
+        await self._keep_to_budget()
         mode = self._status.cancel
-        if mode is None and {TIMING_OUT, SENTINEL_STOP, SENTINEL_RESUME} & set(self._status.conditions):
+        if mode is None and {TIMING_OUT, OVER_BUDGET, SENTINEL_STOP, SENTINEL_RESUME} & set(self._status.conditions):
             mode = "stop"
         if mode is None or (mode == self._stop_mode and self._stopping is not None and not self._stopping.done()):
             return
@@ -277,6 +294,16 @@ class AttemptWatch:
             self._stopping.cancel()
         self._stop_mode = mode
         self._stopping = asyncio.create_task(self._stop(self._ladder(mode)), name=f"stop {self._spec.id}")
+
+    async def _keep_to_budget(self) -> None:
+        if not self._limited or self._now_s() < self._budget_at or OVER_BUDGET in self._status.conditions:
+            return
+        self._budget_at = self._now_s() + BUDGET_S
+        running = self._observer.usage if self._observer is not None else None
+        events = self._around.store.events(self._spec.id)
+        used = used_up(self._spec.budget, self._status, events, running=running, running_s=self._now_s())
+        if used is not None:
+            await self._raise_condition(OVER_BUDGET, used)
 
     def _ladder(self, mode: str) -> StopLadder:
         if mode == "kill":
@@ -352,7 +379,15 @@ class AttemptWatch:
     async def _settle(self, probe: Probe) -> JobStatus:
         around, spec = self._around, self._spec
         settled = await asyncio.to_thread(
-            settle, around.store, spec, probe, self._agent, self._observer, writer=WRITER, secrets=self._secrets
+            settle,
+            around.store,
+            spec,
+            probe,
+            self._agent,
+            self._observer,
+            writer=WRITER,
+            secrets=self._secrets,
+            fleet=around.fleet,
         )
         around.committed(settled.status)
         with contextlib.suppress(Exception):

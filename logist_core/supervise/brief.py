@@ -18,6 +18,7 @@ from logist_core.types.job import JobStatus, Lifecycle
 if TYPE_CHECKING:
     from logist_core.jobs.store import JobStore
     from logist_core.protocols import Watch
+    from logist_core.supervise.fleet import Fleet
     from logist_core.supervise.plugins import Plugins
     from logist_core.types.launch import Respawn
 
@@ -32,9 +33,11 @@ class Started(NamedTuple):
     watch: Watch | None = None
 
 
-def start(store: JobStore, plugins: Plugins, job_id: str, respawn: Respawn | None, *, writer: str) -> Started:
+def start(
+    store: JobStore, plugins: Plugins, job_id: str, respawn: Respawn | None, fleet: Fleet, *, writer: str
+) -> Started:
     """Launch the next attempt of an admitted job, and open a watch over it, or settle it if it is over. Blocks."""
-    status = launch(store, plugins, job_id, respawn)
+    status = launch(store, plugins, job_id, respawn, fleet)
     handle = handle_of(status)
     if status.lifecycle is not Lifecycle.RUNNING or handle is None:
         return Started(status)
@@ -42,8 +45,10 @@ def start(store: JobStore, plugins: Plugins, job_id: str, respawn: Respawn | Non
     watch = None
     with contextlib.suppress(LogistError, OSError):
         watch = runtime.watch(handle) if runtime.caps.watch else None
+    if watch is not None:
+        return Started(status, watch)
     # Where there is nothing to be watched it may have ended before its start was written down.
-    return Started(status, watch) if watch is not None else Started(settle_brief(store, plugins, job_id, writer=writer))
+    return Started(settle_brief(store, plugins, job_id, fleet, writer=writer))
 
 
 async def is_over_soon(watch: Watch, within_s: float = BRIEF_S) -> bool:
@@ -64,10 +69,10 @@ async def is_over_soon(watch: Watch, within_s: float = BRIEF_S) -> bool:
     return False
 
 
-def settle_brief(store: JobStore, plugins: Plugins, job_id: str, *, writer: str) -> JobStatus:
+def settle_brief(store: JobStore, plugins: Plugins, job_id: str, fleet: Fleet, *, writer: str) -> JobStatus:
     """Settle the attempt if it has ended, and let its runtime forget it. Blocks."""
     before = store.status(job_id)
-    found = reconcile(store, plugins, job_id, writer=writer).status
+    found = reconcile(store, plugins, job_id, writer=writer, fleet=fleet).status
     handle = handle_of(before)
     if before.lifecycle is Lifecycle.RUNNING and found.lifecycle is not Lifecycle.RUNNING and handle is not None:
         with contextlib.suppress(Exception):  # a plugin may raise anything, and what it would forget is over

@@ -16,7 +16,7 @@ import socket
 import sys
 import time
 from collections import ChainMap
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -35,9 +35,11 @@ from logist_core.supervise.changes import Changes
 from logist_core.supervise.client import BUSY, READY, supervisor_command
 from logist_core.supervise.clocks import Clocks, wait_left_s
 from logist_core.supervise.environment import respawn_environment
+from logist_core.supervise.fleet import Fleet
 from logist_core.supervise.hooks import Hooks
+from logist_core.supervise.limits import USUAL_PACE, Pace
 from logist_core.supervise.plugins import Caller, Plugins
-from logist_core.supervise.reconcile import reconcile
+from logist_core.supervise.reconcile import Reconciled, reconcile
 from logist_core.types.job import JobEvent, JobStatus, Lifecycle
 from logist_core.types.launch import Respawn
 
@@ -82,6 +84,7 @@ class Supervisor:
         ready: Callable[[], None] = lambda: None,
         clocks: Clocks | None = None,
         replaced: Callable[[], bool] = lambda: False,
+        pace: Pace = USUAL_PACE,
     ) -> None:
         """Supervise `home`.
 
@@ -93,12 +96,14 @@ class Supervisor:
             idle_s: Leave after so many seconds without work; None: stay.
             ready: Called when stock has been taken and pokes are heard.
             clocks: For tests.
+            pace: How patient to be with limits.
             replaced: Says that another supervisor serves this home now: this one leaves to it.
         """
         self._home, self._store, self._registry = home, store, registry
         self._max_jobs, self._idle_s, self._ready = max_jobs, idle_s, ready
         self._clocks = clocks or Clocks()
         self._replaced = replaced
+        self._fleet = Fleet(pace, self._clocks.wall)
         self._plugins = Plugins(registry)
         self._caller = Caller()
         self._jobs: dict[str, JobStatus] = {}  # those that have not ended
@@ -141,6 +146,7 @@ class Supervisor:
                         changes=changes,
                         clocks=self._clocks,
                         committed=self._committed,
+                        fleet=self._fleet,
                     )
                     await self._take_stock()
                     self._announce(sock)
@@ -183,13 +189,16 @@ class Supervisor:
         async def look(job_id: str) -> None:
             async with gate:
                 try:
-                    found = await asyncio.to_thread(reconcile, self._store, self._plugins, job_id, writer=WRITER)
+                    found = await asyncio.to_thread(self._reconcile, job_id)
                     self._committed(found.status)
                 except Exception:  # a job that can't be read must not keep the others waiting
                     log.exception("job %s could not be looked at", job_id)
 
         await asyncio.gather(*(look(job_id) for job_id in list(self._jobs)))
         await asyncio.to_thread(self._drop_left_environments, list(self._ended))
+
+    def _reconcile(self, job_id: str) -> Reconciled:
+        return reconcile(self._store, self._plugins, job_id, writer=WRITER, fleet=self._fleet)
 
     def _drop_left_environments(self, ended: list[str]) -> None:
         """Forget the environments of ended jobs: a supervisor may have died between a job's end and doing so."""
@@ -226,6 +235,7 @@ class Supervisor:
                 log.warning("job %s is left alone: %s", job_id, error)
 
     def _note(self, status: JobStatus) -> None:
+        self._fleet.note(status)
         if status.lifecycle is not Lifecycle.WAITING:
             self._waits.pop(status.id, None)
         elif self._jobs.get(status.id) != status:
@@ -249,7 +259,25 @@ class Supervisor:
         if ended_now:
             with contextlib.suppress(LogistError, OSError):
                 self._store.drop_environment(status.id)
+        self._let_go_on(status)
         self._wake.set()
+
+    def _let_go_on(self, shown_by: JobStatus) -> None:
+        """Let those jobs go on that waited for something which `shown_by` shows to be over, one after another."""
+        for nth, job_id in enumerate(self._fleet.proven(shown_by)):
+            if job_id not in self._tasks:
+                due = self._clocks.wall() + nth * self._fleet.pace.gap_s
+                self._spawn(job_id, asyncio.to_thread(self._release, job_id, due, shown_by.id))
+
+    def _release(self, job_id: str, due: float, shown_by: str) -> None:
+        with self._store.transaction(job_id, WRITER) as tx:
+            status = tx.status
+            if status.lifecycle is Lifecycle.HELD:
+                tx.append("job.released", by=f"job {shown_by} got through")
+            elif status.lifecycle is Lifecycle.WAITING and due < (status.not_before or 0.0):
+                reason = f"job {shown_by} got through"
+                resume, prompt = status.resume, status.resume_prompt
+                tx.append("job.waiting", not_before=due, reason=reason, resume=resume, prompt=prompt)
 
     def _hear(self, sock: socket.socket) -> None:
         """Take in pokes: a job's id, or nothing for a look at everything; anything else says nothing.
@@ -313,19 +341,40 @@ class Supervisor:
         for job_id, job in list(self._jobs.items()):
             if job.lifecycle in _STARTED and job_id not in self._tasks and job_id not in self._benched:
                 self._spawn(job_id, self._adopt(job_id))
+        for job in list(self._jobs.values()):
+            if job.lifecycle is Lifecycle.RUNNING:
+                self._let_go_on(job)
+        waits_s = {job_id: wait_left_s(event, self._clocks) for job_id, event in self._waits.items()}
         waiting_to_start = {i for i in self._tasks if i in self._jobs and self._jobs[i].lifecycle in _STARTABLE}
+        startable = self._startable(waiting_to_start, waits_s)
+        gates = {i: gate for i in startable if (gate := self._fleet.known(self._jobs[i]))}
+        not_now = waiting_to_start | self._benched | gates.keys()
         admission = admit(
-            [job for i, job in self._jobs.items() if i not in waiting_to_start and i not in self._benched],
+            [job for i, job in self._jobs.items() if i not in not_now],
             max_jobs=self._max_jobs - len(waiting_to_start),
             now=self._clocks.wall(),
             known=ChainMap(self._ended, {i: job.lifecycle for i, job in self._jobs.items()}),
-            waits_s={job_id: wait_left_s(event, self._clocks) for job_id, event in self._waits.items()},
+            waits_s=waits_s,
         )
         for job_id, reason in admission.refuse:
             await asyncio.to_thread(self._refuse, job_id, reason)
         for job_id in admission.start:
             self._spawn(job_id, self._launch_and_watch(job_id))
-        return admission.wake_at
+        due = [admission.wake_at, *(gate.until for gate in gates.values())]
+        return min((at for at in due if at is not None), default=None)
+
+    def _startable(self, waiting_to_start: set[str], waits_s: Mapping[str, float]) -> list[str]:
+        """Return the jobs that only their account can keep from starting."""
+        now = self._clocks.wall()
+        return [
+            i
+            for i, job in self._jobs.items()
+            if i not in waiting_to_start
+            and (
+                job.lifecycle is Lifecycle.QUEUED
+                or (job.lifecycle is Lifecycle.WAITING and waits_s.get(i, (job.not_before or 0.0) - now) <= 0)
+            )
+        ]
 
     def _refuse(self, job_id: str, reason: str) -> None:
         with self._store.transaction(job_id, WRITER) as tx:
@@ -365,7 +414,7 @@ class Supervisor:
         async with self._launching:
             try:
                 status, watch = await asyncio.to_thread(
-                    start, self._store, self._plugins, job_id, self._respawn, writer=WRITER
+                    start, self._store, self._plugins, job_id, self._respawn, self._fleet, writer=WRITER
                 )
                 self._committed(status)
             except Exception:
@@ -378,14 +427,16 @@ class Supervisor:
         if watch is not None and await is_over_soon(watch):
             watch.close()
             watch = None
-            self._committed(await asyncio.to_thread(settle_brief, self._store, self._plugins, job_id, writer=WRITER))
+            self._committed(
+                await asyncio.to_thread(settle_brief, self._store, self._plugins, job_id, self._fleet, writer=WRITER)
+            )
         await self._adopt(job_id, watch)
 
     async def _adopt(self, job_id: str, watch: Watch | None = None) -> None:
         """Find out how a started attempt stands, and watch it while it runs, with `watch` where one is open."""
         status = self._jobs.get(job_id)
         if status is not None and status.lifecycle is Lifecycle.STARTING:
-            found = await asyncio.to_thread(reconcile, self._store, self._plugins, job_id, writer=WRITER)
+            found = await asyncio.to_thread(self._reconcile, job_id)
             self._committed(found.status)
             status = found.status
         if status is not None and status.lifecycle is Lifecycle.RUNNING:
@@ -419,7 +470,7 @@ def _bind(home: Path) -> socket.socket:
     return sock
 
 
-def run(home: Home, *, max_jobs: int | None, on_demand: bool, idle_s: float = IDLE_S) -> int:
+def run(home: Home, *, max_jobs: int | None, on_demand: bool, idle_s: float = IDLE_S, pace: Pace = USUAL_PACE) -> int:
     """Supervise `home` in this process until it is told to leave; return an exit code.
 
     Args:
@@ -427,6 +478,7 @@ def run(home: Home, *, max_jobs: int | None, on_demand: bool, idle_s: float = ID
         max_jobs: How many jobs at once; None: as many as there are cores.
         on_demand: Started by a command: leave when idle, and say READY or BUSY on standard output.
         idle_s: See `IDLE_S`.
+        pace: How patient to be with limits.
     """
     from logist_core.jobs.store import JobStore
     from logist_core.registry import Registry
@@ -450,6 +502,7 @@ def run(home: Home, *, max_jobs: int | None, on_demand: bool, idle_s: float = ID
             max_jobs=max_jobs or default_max_jobs(),
             idle_s=idle_s if on_demand else None,
             ready=(lambda: _say(READY)) if on_demand else (lambda: None),
+            pace=pace,
             replaced=partial(singleton.is_replaced, home.path, lock),
         )
         try:

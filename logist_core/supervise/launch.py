@@ -6,6 +6,7 @@ Invariant: `attempt.starting`, with the attempt's nonce, is on disk before the r
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import secrets
 import time
@@ -16,6 +17,7 @@ from logist_core import platform
 from logist_core.errors import LaunchError, LogistError, RuntimeUnavailable, is_passing
 from logist_core.protocols import AgentContext, Last
 from logist_core.supervise.environment import attempt_environment
+from logist_core.supervise.limits import described
 from logist_core.supervise.planfile import save_plan
 from logist_core.types._json import plain
 from logist_core.types.job import JobSpec, JobStatus, Lifecycle
@@ -24,6 +26,7 @@ from logist_core.types.launch import AttemptKey, LaunchSpec, Probe, Respawn, Run
 if TYPE_CHECKING:
     from logist_core.jobs.store import JobStore
     from logist_core.protocols import Runtime
+    from logist_core.supervise.fleet import Fleet, Gate
     from logist_core.supervise.plugins import Plugins
 
 WRITER = "supervisor"
@@ -49,9 +52,12 @@ class NoEnvironment(LogistError):
     kind = "needs_input"
 
 
-def launch(store: JobStore, plugins: Plugins, job_id: str, respawn: Respawn | None) -> JobStatus:
+def launch(
+    store: JobStore, plugins: Plugins, job_id: str, respawn: Respawn | None, fleet: Fleet | None = None
+) -> JobStatus:
     """Start the next attempt of an admitted job; return its status after that.
 
+    A job whose account or provider `fleet` knows to be limited is parked instead, before it meets the limit, too.
     Blocks for as long as planning and starting take. A job that can't be started ends as `failed_to_start`; one
     whose runtime is unavailable for now goes back to waiting, and so does, a few times, one for which the machine has
     no space, memory or descriptors; one whose environment is lost is held.
@@ -77,6 +83,9 @@ def launch(store: JobStore, plugins: Plugins, job_id: str, respawn: Respawn | No
     except LogistError as error:
         return _refused(store, spec, key, error)
 
+    gate = fleet.ask(status, planned.launch.provider, planned.launch.credential) if fleet is not None else None
+    if gate is not None:
+        return _park(store, job_id, planned.launch, gate)
     with store.transaction(job_id, WRITER) as tx:
         if tx.status.lifecycle not in _STARTABLE or tx.status.cancel is not None:
             return tx.status
@@ -87,6 +96,8 @@ def launch(store: JobStore, plugins: Plugins, job_id: str, respawn: Respawn | No
             runtime=spec.runtime,
             resumed=planned.resumed,
             note=planned.launch.note,
+            provider=planned.launch.provider,
+            credential=planned.launch.credential,
         )
         if planned.launch.session_id is not None and planned.launch.session_id != tx.status.session_id:
             tx.append("session.seen", session_id=planned.launch.session_id)
@@ -98,10 +109,33 @@ def launch(store: JobStore, plugins: Plugins, job_id: str, respawn: Respawn | No
         max_log_bytes=spec.max_log_bytes,
     )
     try:
-        handle = runtime.start(planned.launch, key, context)
+        secrets_of_all = tuple({*planned.launch.secrets, *spec.secrets})
+        handle = runtime.start(dataclasses.replace(planned.launch, secrets=secrets_of_all), key, context)
     except (LaunchError, RuntimeUnavailable) as error:
         return _refused(store, spec, key, error)
     return record_running(store, job_id, key.attempt, handle, runtime.probe(handle), writer=WRITER)
+
+
+def _park(store: JobStore, job_id: str, launch: LaunchSpec, gate: Gate) -> JobStatus:
+    """Write down that the job waits for a limit that another one has met."""
+    limit = gate.limit
+    if limit is None or not gate.park:
+        return store.status(job_id)  # its turn comes in a moment
+    with store.transaction(job_id, WRITER) as tx:
+        if tx.status.lifecycle in _STARTABLE and tx.status.cancel is None:
+            why = {
+                "reason": described(limit),
+                "resume": tx.status.resume,
+                "prompt": tx.status.resume_prompt,
+                "limit": plain(limit),
+                "provider": launch.provider,
+                "credential": launch.credential,
+            }
+            if gate.until is None:
+                tx.append("job.held", **why)
+            else:
+                tx.append("job.waiting", not_before=gate.until, **why)
+        return tx.status
 
 
 def record_running(

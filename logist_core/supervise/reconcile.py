@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from logist_core.jobs.store import JobStore
     from logist_core.observe.observer import Observer
     from logist_core.protocols import Runtime
+    from logist_core.supervise.fleet import Fleet
     from logist_core.supervise.plugins import Plugins
 
 #: The observer's checkpoint in an attempt's directory.
@@ -50,7 +51,15 @@ class Reconciled:
     probe: Probe | None = None
 
 
-def reconcile(store: JobStore, plugins: Plugins, job_id: str, *, writer: str, dry_run: bool = False) -> Reconciled:
+def reconcile(
+    store: JobStore,
+    plugins: Plugins,
+    job_id: str,
+    *,
+    writer: str,
+    dry_run: bool = False,
+    fleet: Fleet | None = None,
+) -> Reconciled:
     """Settle what ended, adopt what runs, give back to the queue what never ran.
 
     Args:
@@ -59,6 +68,7 @@ def reconcile(store: JobStore, plugins: Plugins, job_id: str, *, writer: str, dr
         job_id: The job.
         writer: For the journal.
         dry_run: Ask the runtime, say what would be done, write nothing.
+        fleet: What is known of limits; None: nothing.
     """
     status = store.status(job_id)
     if status.lifecycle not in (Lifecycle.STARTING, Lifecycle.RUNNING):
@@ -80,7 +90,7 @@ def reconcile(store: JobStore, plugins: Plugins, job_id: str, *, writer: str, dr
         observer = open_observer(store, plugins, spec, status)
         secrets = secrets_of(store, spec, _plan_of(store, status))
         agent = plugins.agent_or_none(spec)
-        settled = settle(store, spec, probe, agent, observer, writer=writer, secrets=secrets)
+        settled = settle(store, spec, probe, agent, observer, writer=writer, secrets=secrets, fleet=fleet)
         return Reconciled(settled.status, settled.status.reason or "", probe)
     if dry_run:
         return Reconciled(status, f"still {probe.state.value}", probe)

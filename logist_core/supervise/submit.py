@@ -18,7 +18,7 @@ from logist_core.config.layers import MIN_LOG_BYTES
 from logist_core.errors import UsageError
 from logist_core.jobs.ids import new_id
 from logist_core.types._json import JSON
-from logist_core.types.job import JobSpec
+from logist_core.types.job import Budget, JobSpec, OnBudget
 
 if TYPE_CHECKING:
     from logist_core.config import Config
@@ -42,6 +42,7 @@ class SubmitRequest:
         after: Job references, resolved here.
         max_log_bytes: 0: no limit.
         patterns: Files with rules for this job.
+        max_turns, max_tokens, max_cost_usd, max_wall_s, max_interventions, on_budget: See `Budget`.
         agent_set, runtime_set, sentinel_set: Plugin settings as text, from the command line.
         Others: as in `JobSpec`.
     """
@@ -66,6 +67,13 @@ class SubmitRequest:
     linger: bool = False
     max_log_bytes: int | None = None
     patterns: tuple[str, ...] = ()
+    max_turns: int | None = None
+    max_tokens: int | None = None
+    max_cost_usd: float | None = None
+    max_wall_s: float | None = None
+    max_interventions: int | None = None
+    on_budget: str | None = None
+    max_restarts: int | None = None
     agent_set: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     runtime_set: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     sentinel_set: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -115,6 +123,8 @@ def submit(store: JobStore, registry: Registry, config: Config, request: SubmitR
         rows=request.rows,
         linger=request.linger,
         max_log_bytes=_log_limit(request, config),
+        budget=_budget(request, config),
+        max_restarts=config.get("max_restarts") if request.max_restarts is None else request.max_restarts,
         agent_settings=settings["agent"],
         runtime_settings=settings["runtime"],
         sentinel_settings=settings["sentinel"],
@@ -151,6 +161,26 @@ def _check(store: JobStore, request: SubmitRequest) -> None:
         _check_name(store, request.name)
     _check_labels(request)
     _check_variables(request)
+
+
+def _budget(request: SubmitRequest, config: Config) -> Budget:
+    limits = {
+        "--max-turns": request.max_turns,
+        "--max-tokens": request.max_tokens,
+        "--max-cost": request.max_cost_usd,
+        "--max-wall": request.max_wall_s,
+    }
+    for option, limit in limits.items():
+        if limit is not None and not limit > 0:
+            raise UsageError(f"{option} must be more than 0, not {limit:g}", hint="leave it out for no limit")
+    return Budget(
+        turns=request.max_turns,
+        tokens=request.max_tokens,
+        cost_usd=request.max_cost_usd,
+        wall_s=request.max_wall_s,
+        interventions=request.max_interventions,
+        on_budget=OnBudget(request.on_budget or config.get("on_budget")),
+    )
 
 
 def _log_limit(request: SubmitRequest, config: Config) -> int | None:

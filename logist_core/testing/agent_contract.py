@@ -123,10 +123,16 @@ class AgentContract:
         sample_lines: Real lines of its structured output, at least one of each kind; empty for an agent whose
             output is text.
         resumes: Whether it can take a session up again by its id.
+        hands_over: Whether it starts afresh instead, with a prompt that says what happened.
+        sessions: A session id in its own form, and another one.
+        program: Name of the program that it looks for; a stand-in is put on `PATH`. None: it needs none.
     """
 
     sample_lines: tuple[str, ...] = ()
     resumes: bool = False
+    hands_over: bool = False
+    sessions: tuple[str, str] = (_SESSION, _OTHER_SESSION)
+    program: str | None = None
 
     @pytest.fixture
     def agent(self) -> Agent:
@@ -147,7 +153,14 @@ class AgentContract:
         """Return the inherited environment in which the agent can be found; override it to add what yours needs."""
         home = tmp_path / "home"
         home.mkdir()
-        return {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home), "LANG": "C.UTF-8"}
+        path = os.environ.get("PATH", os.defpath)
+        if self.program is not None:
+            stand_in = tmp_path / "bin" / self.program
+            stand_in.parent.mkdir()
+            stand_in.write_text("#!/bin/sh\necho 'stand-in 1.2.3'\n")
+            stand_in.chmod(0o755)
+            path = f"{stand_in.parent}{os.pathsep}{path}"
+        return {"PATH": path, "HOME": str(home), "LANG": "C.UTF-8"}
 
     @pytest.fixture
     def directory(self, tmp_path: Path) -> Path:
@@ -220,6 +233,27 @@ class AgentContract:
     ) -> None:
         """Secrets are inherited in memory: not in argv, not in `env`, not in a file."""
         assert_no_marker(agent.plan(job, with_environment(ctx, extra)), ctx)
+
+    @_relaxed
+    @given(prompt=st.text(min_size=1, max_size=60).filter(lambda text: text.strip() != "" and "\0" not in text))
+    def test_a_plan_takes_any_prompt(self, agent: Agent, job: JobSpec, ctx: AgentContext, prompt: str) -> None:
+        """Dashes, quotes, escapes and line feeds are words; what can't be passed on is refused in words."""
+        try:
+            assert_launchable(agent.plan(dataclasses.replace(job, prompt=prompt), ctx), job)
+        except UsageError as refusal:
+            assert refusal.message
+
+    @_relaxed
+    @given(secret=_secrets)
+    def test_a_credential_gives_nothing_away(self, agent: Agent, job: JobSpec, ctx: AgentContext, secret: str) -> None:
+        """The account's name is the same for the same key, and holds no part of it."""
+        names = agent.plan(job, ctx).secrets
+        keyed = with_environment(ctx, dict.fromkeys(names, secret))
+        launch = agent.plan(job, keyed)
+        assert launch.credential == agent.plan(job, keyed).credential
+        for shown in (launch.provider or "", launch.credential or ""):
+            assert secret not in shown and secret[len(MARKER) :] not in shown
+            assert shown.isprintable() and len(shown) <= 120
 
     # parse
 
@@ -330,6 +364,12 @@ class AgentContract:
         if exit.exec_error is not None or not said_so:
             assert outcome is None or outcome.result is not Result.SUCCEEDED
 
+    def test_an_end_without_a_word_is_no_success(self, agent: Agent) -> None:
+        """Exit code 0 of an agent that talks in events, and said nothing, shows nothing."""
+        if self.sample_lines:
+            outcome = agent.outcome(ExitStatus(code=0), [])
+            assert outcome is None or outcome.result is not Result.SUCCEEDED
+
     @_relaxed
     @given(exit=_exits)
     def test_outcome_reads_its_own_events(self, agent: Agent, exit: ExitStatus) -> None:
@@ -345,21 +385,28 @@ class AgentContract:
         self, agent: Agent, job: JobSpec, ctx: AgentContext, last_directory: Path
     ) -> None:
         """The conversation goes on under its own id, and the plan is as good as a first one."""
-        launch = agent.resume(job, ctx, self._last(last_directory, _SESSION))
+        session = self.sessions[0]
+        launch = agent.resume(job, ctx, self._last(last_directory, session))
+        if self.hands_over:
+            assert launch is not None and launch.session_id is None
+            assert launch.note, "a job that starts afresh says so"
+            assert_launchable(launch, job)
+            return
         if not self.resumes:
             assert launch is None, "set `resumes = True`: this agent does take up sessions"
             return
         assert launch is not None
-        assert launch.session_id == _SESSION or any(_SESSION in argument for argument in launch.argv)
+        assert launch.session_id == session or any(session in argument for argument in launch.argv)
         assert_launchable(launch, job)
 
     def test_resume_takes_up_the_session_asked_for(
         self, agent: Agent, job: JobSpec, ctx: AgentContext, last_directory: Path
     ) -> None:
         """Never "the latest": two agents in one directory must not continue each other's work."""
-        first = agent.resume(job, ctx, self._last(last_directory, _SESSION))
-        other = agent.resume(job, ctx, self._last(last_directory, _OTHER_SESSION))
-        for launch, foreign in ((first, _OTHER_SESSION), (other, _SESSION)):
+        mine, theirs = self.sessions
+        first = agent.resume(job, ctx, self._last(last_directory, mine))
+        other = agent.resume(job, ctx, self._last(last_directory, theirs))
+        for launch, foreign in ((first, theirs), (other, mine)):
             if launch is not None:
                 assert not VAGUE_RESUMES & set(launch.argv)
                 assert not any(foreign in argument for argument in launch.argv)
@@ -368,16 +415,25 @@ class AgentContract:
     def test_resume_without_a_session_is_none(
         self, agent: Agent, job: JobSpec, ctx: AgentContext, last_directory: Path
     ) -> None:
-        """Nothing is known of a conversation: the supervisor plans anew and says so."""
-        assert agent.resume(job, ctx, self._last(last_directory, None)) is None
+        """Nothing is known of a conversation: the supervisor plans anew and says so, or the agent hands over."""
+        launch = agent.resume(job, ctx, self._last(last_directory, None))
+        assert launch is None or (self.hands_over and launch.note)
+
+    def test_resume_takes_no_session_that_is_none(
+        self, agent: Agent, job: JobSpec, ctx: AgentContext, last_directory: Path
+    ) -> None:
+        """An id comes out of an agent's output: one that could be an option or a path is not passed on."""
+        for session in ("--last", "-x", "../../etc/passwd", "a b", "\x1b[31m"):
+            launch = agent.resume(job, ctx, self._last(last_directory, session))
+            assert launch is None or not any(session in argument for argument in launch.argv)
 
     def test_resume_starts_nothing_and_can_be_made_again(
         self, agent: Agent, job: JobSpec, ctx: AgentContext, last_directory: Path
     ) -> None:
         """As for a plan."""
         with nothing_started():
-            once = agent.resume(job, ctx, self._last(last_directory, _SESSION))
-        assert once == agent.resume(job, ctx, self._last(last_directory, _SESSION))
+            once = agent.resume(job, ctx, self._last(last_directory, self.sessions[0]))
+        assert once == agent.resume(job, ctx, self._last(last_directory, self.sessions[0]))
 
     @_relaxed
     @given(extra=_environments)
@@ -385,7 +441,7 @@ class AgentContract:
         self, agent: Agent, job: JobSpec, ctx: AgentContext, last_directory: Path, extra: Mapping[str, str]
     ) -> None:
         """As for a plan."""
-        launch = agent.resume(job, with_environment(ctx, extra), self._last(last_directory, _SESSION))
+        launch = agent.resume(job, with_environment(ctx, extra), self._last(last_directory, self.sessions[0]))
         if launch is not None:
             assert_no_marker(launch, ctx)
 

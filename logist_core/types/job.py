@@ -89,6 +89,69 @@ class Outcome:
     hold: bool = False
 
 
+class OnBudget(StrEnum):
+    """What happens to a job that has used up its budget. Never a silent kill: it is asked to end, and says why."""
+
+    PAUSE = "pause"  # held: `logist resume` grants as much again
+    STOP = "stop"  # it fails
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What a job may use up, over all its attempts since a person last let it go on. None: no limit.
+
+    Attributes:
+        turns: Turns of the agent, where it reports them.
+        tokens: Tokens in and out together, where it reports them.
+        cost_usd: US dollars, where it reports them.
+        wall_s: Seconds in which attempts ran; waiting for a limit doesn't count.
+        interventions: Acts of the sentinel.
+        on_budget: See `OnBudget`.
+    """
+
+    turns: int | None = None
+    tokens: int | None = None
+    cost_usd: float | None = None
+    wall_s: float | None = None
+    interventions: int | None = None
+    on_budget: OnBudget = OnBudget.PAUSE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What an agent says that it used; None where it doesn't say."""
+
+    turns: int | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    cost_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """What keeps jobs of one account or provider from going on; each of them carries it.
+
+    Attributes:
+        claim: `rate_limited`, `overloaded`, `network_down`, `auth_failed` or `billing`.
+        scope: Who shares it: `credential`, `provider`, or `job` where neither is known.
+        name: Of the credential or provider (`LaunchSpec.credential`), or the job's id.
+        until: Unix time, seconds, at which it is thought to be over; None: when a person has done something.
+        seen_at: Unix time, seconds, at which it was met.
+        seen_by: Id of the job that met it; the others were parked before they could.
+        times: How often in a row it was met, for the back-off.
+        lifted: A person has let this job go on in spite of it.
+    """
+
+    claim: str
+    scope: str
+    name: str
+    until: float | None
+    seen_at: float
+    seen_by: str
+    times: int = 1
+    lifted: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
     """What was asked for; written once as `spec.json`, never changed.
@@ -110,6 +173,8 @@ class JobSpec:
         pty: Force a pseudo-terminal on or off; None: the agent decides.
         cols, rows: The terminal's size where there is one.
         linger: Leave processes alive that outlive the agent.
+        budget: What it may use up, over all its attempts.
+        max_restarts: How often an attempt that crashed is followed by another, in the same session.
         max_log_bytes: Keep each log of an attempt within so many bytes on disk, its beginning and its end; None: all.
         agent_settings, runtime_settings, sentinel_settings: Settings resolved at submission
             (command line > project > user).
@@ -139,6 +204,8 @@ class JobSpec:
     rows: int = 40
     linger: bool = False
     max_log_bytes: int | None = None
+    budget: Budget = Budget()
+    max_restarts: int = 0
     agent_settings: Mapping[str, JSON] = field(default_factory=lambda: MappingProxyType({}))
     runtime_settings: Mapping[str, JSON] = field(default_factory=lambda: MappingProxyType({}))
     sentinel_settings: Mapping[str, JSON] = field(default_factory=lambda: MappingProxyType({}))
@@ -168,6 +235,7 @@ class AttemptStatus:
         exit: None until it ended, and after a loss.
         resumed: True where it took up the session of the attempt before.
         reason: Why it ended as it did, where there is more to say than the exit.
+        usage: What the agent says that this attempt used, as last reported.
     """
 
     number: int
@@ -180,6 +248,7 @@ class AttemptStatus:
     exit: Exit | None = None
     resumed: bool = False
     reason: str | None = None
+    usage: Usage = Usage()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +263,9 @@ class JobStatus:
         cancel: None, `stop` or `kill`: what was asked for and not yet done.
         resume: Whether the next attempt should take up the last session.
         resume_prompt: What to say to it then; None: the agent plugin's own words.
+        provider, credential: Of the last planned attempt; see `LaunchSpec`.
+        limit: What it waits for or is held by, where it shares that with other jobs.
+        usage: What all attempts used, as last reported.
     """
 
     id: str
@@ -220,6 +292,10 @@ class JobStatus:
     cancel: str | None = None
     resume: bool = False
     resume_prompt: str | None = None
+    provider: str | None = None
+    credential: str | None = None
+    limit: Limit | None = None
+    usage: Usage = Usage()
 
     def to_json(self) -> dict[str, JSON]:
         """Return the shape that `status --json` prints; unknown is null, never 0."""

@@ -17,6 +17,7 @@ class Scale:
         quiet_s: For how long the CPU of idle jobs is measured.
         capture_mib, pty_mib: Output written into a file, and through a terminal.
         listed: Numbers of jobs in the home for `ls`.
+        watched: Numbers of printing jobs for the latency from a line to the state; `samples` lines are timed.
         reattached: Numbers of running jobs that a new supervisor has to find.
     """
 
@@ -31,6 +32,8 @@ class Scale:
     pty_mib: int
     listed: tuple[int, ...]
     reattached: tuple[int, ...]
+    watched: tuple[int, ...]
+    samples: int
 
 
 FULL = Scale(
@@ -45,8 +48,20 @@ FULL = Scale(
     pty_mib=32,
     listed=(1_000, 10_000),
     reattached=(1, 100),
+    watched=(1, 100),
+    samples=100,
 )
-THOUSAND = replace(FULL, name="thousand", idle=(10, 100, 1_000), reattached=(1, 100, 1_000))
+THOUSAND = replace(
+    FULL,
+    name="thousand",
+    jobs=500,
+    idle=(10, 100, 1_000),
+    quiet_s=60.0,
+    capture_mib=2_048,
+    reattached=(1, 100, 1_000),
+    watched=(1, 100, 1_000),
+    samples=200,
+)
 SMALL = Scale(
     name="small",
     repeats=1,
@@ -59,4 +74,6 @@ SMALL = Scale(
     pty_mib=1,
     listed=(12,),
     reattached=(2,),
+    watched=(2,),
+    samples=4,
 )

@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 import pytest
 
-SERVER = Path(__file__).with_name("server.py")
+TESTS = Path(__file__).resolve().parents[1]
 ROOT = Path(__file__).resolve().parents[2]
 DUMMY_KEY = "sk-ant-dummy-0123456789"
 
@@ -85,8 +85,9 @@ def run_provider(directory: Path) -> Iterator[Provider]:
         unavailable("needs a network namespace: root, or unprivileged user namespaces, with unshare, nsenter and ip")
     record = directory / "requests.jsonl"
     record.touch()
-    argv = [*command, sys.executable, "-I", str(SERVER), "--record", str(record)]
-    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    argv = [*command, sys.executable, "-m", "fake_provider.server", "--record", str(record)]
+    env = {**os.environ, "PYTHONPATH": str(TESTS)}
+    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
     enter: tuple[str, ...] = ("nsenter", "--target", str(process.pid), "--net")
     if "--user" in command:
         enter = (*enter, "--user", "--preserve-credentials")
@@ -97,12 +98,13 @@ def run_provider(directory: Path) -> Iterator[Provider]:
         process.communicate()
 
 
-def claude_program() -> str:
-    """Return the path of the pinned Claude Code CLI, as `.ci/install-claude` left it."""
-    script = ROOT / ".ci" / "install-claude"
-    found = subprocess.run([str(script), "--offline"], capture_output=True, text=True, check=False)
+@functools.cache
+def agent_program(name: str) -> str:
+    """Return the path of the pinned CLI of the agent `name`, as `.ci/install-agents` left it."""
+    script = ROOT / ".ci" / "install-agents"
+    found = subprocess.run([str(script), "--offline", name], capture_output=True, text=True, check=False)
     if found.returncode != 0:
-        unavailable(f"the Claude Code CLI for tests isn't installed; run {script.relative_to(ROOT)}")
+        unavailable(f"the CLI of {name} for tests isn't installed; run {script.relative_to(ROOT)} {name}")
     return found.stdout.strip()
 
 

@@ -1,30 +1,38 @@
-"""A fake model provider on 127.0.0.1: owns the scenarios, their wire form, and a record of every request.
+"""A fake model provider on 127.0.0.1: owns the connections, and a record of every request.
 
-A process of its own, standard library only: `python server.py --record FILE` prints its port on one line and serves
-until its standard input ends or it is killed, so that it never outlives the test that started it.
+A process of its own, standard library only: `python -m fake_provider.server --record FILE` prints its port on one line
+and serves until its standard input ends or it is killed, so that it never outlives the test that started it.
 
-The first part of a request's path names a scenario, what follows is the provider's own API:
+The first part of a request's path names a scenario, what follows is the provider's own API (see `wires`):
 
     /r/<scenario>[,option=value...]/v1/messages        values are percent-encoded
 
-Scenarios (every request gets the same answer unless it says otherwise):
+Scenarios (`turns`; every request gets the same answer unless it says otherwise):
 
     ok                 `text` (default: a greeting)
-    tool               a call of `tool` (default: Bash, with `command`), then, once its result came back, `text`
+    tool               a call of `tool` (default: the agent's shell, with `command`), then, once its result came, `text`
+    toolfail toollong toolbackground toolstdin      the same with a command that fails, takes 30 s, leaves a process
+                       behind, or reads its standard input
+    toolloop           the same call, whatever comes back
     401 403 404 529 .. that status, with the provider's own form of the error
     429                the same; `retry-after=N` adds the header
     usage-limit        429 with the headers of a subscription whose limit is used up until `resets-at` (Unix time)
-    quota              400: the credit balance is too low
-    toolong            400: the prompt is too long
-    hang               response headers, then silence
+    quota toolong      as the provider says it: the credit is used up, the prompt is too long
+    hangpre hang       nothing at all; response headers, then silence
     hangmid            `after` chunks (default: 2) of the answer, then silence
+    close closemid     the connection is reset before the headers, or after 2 chunks
+    errmid             the stream reports an error after 2 chunks
+    maxtokens refusal empty   the answer is cut at the output limit, refused, has no text
+    badjson            status 200 with a page of HTML
+    huge               `words` words (default: 200,000)
     slow               a chunk of `text` every `ms` milliseconds (default: 200), `chunks` (default: 20) of them
     seq                `of=529:529:ok`: the first request gets the first, and so on; the last goes on for ever
-    first2-529         the same as `seq,of=529:529:ok`
+    first2-529         fails so often, then works
+    after1-429         works so often, with a call of the shell, then fails
 
 Invariant: an answer depends only on the scenario, the request's body and the number of requests before it under the
 same path prefix. Requests that an agent makes beside the conversation (a title for it) are recorded as `aside`, get a
-plain answer and don't count. Protocols of other providers are added to `PROTOCOLS`; scenarios know nothing of them.
+plain answer and don't count.
 """
 
 from __future__ import annotations
@@ -32,250 +40,19 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import socket
+import struct
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import unquote
 
-GREETING = "Hello from the fake model."
-
-
-@dataclass(frozen=True, kw_only=True)
-class Turn:
-    """What the model does on one request, in no provider's terms.
-
-    Attributes:
-        text: What it says, cut into words for a stream.
-        tool: Name and input of the tool that it calls after the text.
-        status: HTTP status; anything but 200 is an error of `error` with `text` as its message.
-        error: The provider's name for the error.
-        headers: Added to the response.
-        silent_after: After so many chunks of text nothing more comes, and the connection stays open.
-        delay_s: Pause before each chunk of text.
-    """
-
-    text: str = GREETING
-    tool: tuple[str, Mapping[str, Any]] | None = None
-    status: int = 200
-    error: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    silent_after: int | None = None
-    delay_s: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What a scenario may look at."""
-
-    nth: int
-    options: Mapping[str, str]
-    tool_result_came: bool
-
-
-Scenario = Callable[[Request], Turn]
-
-_ERRORS = {
-    400: ("invalid_request_error", "The request is not valid (fake)."),
-    401: ("authentication_error", "invalid x-api-key"),
-    403: ("permission_error", "Your API key does not have permission to use the specified resource (fake)."),
-    404: ("not_found_error", "model: fake"),
-    429: ("rate_limit_error", "This request would exceed your rate limit (fake). Please try again later."),
-    500: ("api_error", "Internal server error"),
-    529: ("overloaded_error", "Overloaded"),
-}
-
-
-def _ok(request: Request) -> Turn:
-    return Turn(text=request.options.get("text", GREETING))
-
-
-def _tool(request: Request) -> Turn:
-    if request.tool_result_came:
-        return _ok(request)
-    name = request.options.get("tool", "Bash")
-    command = request.options.get("command", "echo from-tool > hello.txt; echo done")
-    arguments = request.options.get("input")
-    given = json.loads(arguments) if arguments else {"command": command, "description": "Run a command"}
-    return Turn(text="I will use a tool.", tool=(name, given))
-
-
-def _error(status: int) -> Scenario:
-    def scenario(request: Request) -> Turn:
-        error, message = _ERRORS.get(status, ("api_error", f"status {status} (fake)"))
-        retry_after = request.options.get("retry-after")
-        headers = {"retry-after": retry_after} if retry_after else {}
-        return Turn(status=status, error=error, text=request.options.get("text", message), headers=headers)
-
-    return scenario
-
-
-def _usage_limit(request: Request) -> Turn:
-    error, _ = _ERRORS[429]
-    headers = {
-        "anthropic-ratelimit-unified-status": "rejected",
-        "anthropic-ratelimit-unified-reset": request.options["resets-at"],
-        "anthropic-ratelimit-unified-representative-claim": "five_hour",
-        "anthropic-ratelimit-unified-overage-status": "rejected",
-    }
-    return Turn(status=429, error=error, text="This request would exceed your account's limit.", headers=headers)
-
-
-def _quota(request: Request) -> Turn:
-    message = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing."
-    return Turn(status=400, error="invalid_request_error", text=message)
-
-
-def _toolong(request: Request) -> Turn:
-    return Turn(status=400, error="invalid_request_error", text="prompt is too long: 250000 tokens > 200000 maximum")
-
-
-def _hang(request: Request) -> Turn:
-    return Turn(silent_after=0)
-
-
-def _hangmid(request: Request) -> Turn:
-    return Turn(text=request.options.get("text", GREETING), silent_after=int(request.options.get("after", "2")))
-
-
-def _slow(request: Request) -> Turn:
-    chunks = int(request.options.get("chunks", "20"))
-    return Turn(
-        text=" ".join(f"token-{n}" for n in range(1, chunks + 1)), delay_s=int(request.options.get("ms", "200")) / 1e3
-    )
-
-
-def _seq(request: Request) -> Turn:
-    names = request.options["of"].split(":")
-    name = names[min(request.nth, len(names)) - 1]
-    return find_scenario(name)(request)
-
-
-def _first2_529(request: Request) -> Turn:
-    return _error(529)(request) if request.nth <= 2 else _ok(request)
-
-
-SCENARIOS: Mapping[str, Scenario] = {
-    "ok": _ok,
-    "tool": _tool,
-    "usage-limit": _usage_limit,
-    "quota": _quota,
-    "toolong": _toolong,
-    "hang": _hang,
-    "hangmid": _hangmid,
-    "slow": _slow,
-    "seq": _seq,
-    "first2-529": _first2_529,
-}
-
-
-def find_scenario(name: str) -> Scenario:
-    """Return the scenario called `name`; three digits are the error with that status."""
-    if name.isdigit() and len(name) == 3:
-        return _error(int(name))
-    return SCENARIOS[name]
-
-
-class Wire(Protocol):
-    """How one provider's API puts a `Turn` on the wire. To add a provider, fulfil this and name it in `PROTOCOLS`."""
-
-    def tool_result_came(self, body: Mapping[str, Any]) -> bool:
-        """Whether the conversation's last message answers a tool call."""
-        ...
-
-    def is_aside(self, body: Mapping[str, Any]) -> bool:
-        """Whether the request is no part of the conversation that the user asked for."""
-        ...
-
-    def error(self, turn: Turn) -> Mapping[str, Any]:
-        """Return the JSON body of an error."""
-        ...
-
-    def whole(self, turn: Turn, model: str) -> Mapping[str, Any]:
-        """Return the JSON body of an answer that isn't streamed."""
-        ...
-
-    def stream(self, turn: Turn, model: str) -> Iterator[bytes]:
-        """Yield the parts of a streamed answer. An empty part marks the place before a chunk of text."""
-        ...
-
-
-class AnthropicMessages:
-    """The Anthropic Messages API."""
-
-    def tool_result_came(self, body: Mapping[str, Any]) -> bool:
-        """See `Wire`."""
-        messages = body.get("messages") or [{}]
-        content = messages[-1].get("content")
-        return isinstance(content, list) and any(part.get("type") == "tool_result" for part in content)
-
-    def is_aside(self, body: Mapping[str, Any]) -> bool:
-        """See `Wire`. Claude Code gives its tools to every request but the one that asks for a title."""
-        return not body.get("tools")
-
-    def error(self, turn: Turn) -> Mapping[str, Any]:
-        """See `Wire`."""
-        return {"type": "error", "error": {"type": turn.error, "message": turn.text}, "request_id": "req_fake"}
-
-    def whole(self, turn: Turn, model: str) -> Mapping[str, Any]:
-        """See `Wire`."""
-        content: list[Mapping[str, Any]] = [{"type": "text", "text": turn.text}]
-        if turn.tool:
-            content.append(self._tool_use(turn.tool, turn.tool[1]))
-        return {
-            **self._message(model),
-            "content": content,
-            "stop_reason": "tool_use" if turn.tool else "end_turn",
-            "usage": {"input_tokens": 100, "output_tokens": 7},
-        }
-
-    def stream(self, turn: Turn, model: str) -> Iterator[bytes]:
-        """See `Wire`."""
-        yield self._sse("message_start", message=self._message(model))
-        yield self._sse("ping")
-        yield self._sse("content_block_start", index=0, content_block={"type": "text", "text": ""})
-        for word in turn.text.split(" "):
-            yield b""
-            yield self._sse("content_block_delta", index=0, delta={"type": "text_delta", "text": word + " "})
-        yield self._sse("content_block_stop", index=0)
-        if turn.tool:
-            yield self._sse("content_block_start", index=1, content_block=self._tool_use(turn.tool, {}))
-            arguments = {"type": "input_json_delta", "partial_json": json.dumps(turn.tool[1])}
-            yield self._sse("content_block_delta", index=1, delta=arguments)
-            yield self._sse("content_block_stop", index=1)
-        reason = "tool_use" if turn.tool else "end_turn"
-        delta = {"stop_reason": reason, "stop_sequence": None}
-        yield self._sse("message_delta", delta=delta, usage={"output_tokens": 7})
-        yield self._sse("message_stop")
-
-    @staticmethod
-    def _message(model: str) -> Mapping[str, Any]:
-        return {
-            "id": f"msg_fake_{os.urandom(4).hex()}",
-            "type": "message",
-            "role": "assistant",
-            "model": model,
-            "content": [],
-            "stop_reason": None,
-            "stop_sequence": None,
-            "usage": {"input_tokens": 100, "output_tokens": 1},
-        }
-
-    @staticmethod
-    def _tool_use(tool: tuple[str, Mapping[str, Any]], given: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {"type": "tool_use", "id": f"toolu_{os.urandom(4).hex()}", "name": tool[0], "input": given}
-
-    @staticmethod
-    def _sse(event: str, **data: Any) -> bytes:
-        return f"event: {event}\ndata: {json.dumps({'type': event, **data})}\n\n".encode()
-
-
-#: End of a request's path -> the protocol spoken there.
-PROTOCOLS: Mapping[str, Wire] = {"/v1/messages": AnthropicMessages()}
+from fake_provider.turns import GREETING, Request, Turn, find_scenario
+from fake_provider.wires import Wire, find_wire
 
 
 class Recorder:
@@ -293,7 +70,8 @@ class Recorder:
             nth = self._counts[prefix] if counts else 0
             if self._fd is not None:
                 # Not buffered: a line is in the file before the request is answered, and tests rely on that.
-                os.write(self._fd, json.dumps({"nth": nth, "scenario": prefix, **entry}).encode() + b"\n")
+                line = json.dumps({"nth": nth, "at": time.time(), "scenario": prefix, **entry})
+                os.write(self._fd, line.encode() + b"\n")
             return nth
 
 
@@ -317,7 +95,7 @@ class Handler(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         _, _, tail = path.partition("/r/")
         prefix, _, rest = tail.partition("/")
-        wire = PROTOCOLS.get("/" + rest)
+        wire = find_wire("/" + rest)
         if wire is None:
             self._json(404, {"error": f"no such path: {path}"}, {})
             return
@@ -332,23 +110,34 @@ class Handler(BaseHTTPRequestHandler):
         aside = wire.is_aside(body)
         entry = {"aside": aside, "path": path, "headers": headers, "body": body}
         nth = self.server.recorder.record(prefix, entry, counts=not aside)
-        request = Request(nth=nth, options=options, tool_result_came=wire.tool_result_came(body))
-        turn = Turn() if aside else find_scenario(name)(request)
-        self._answer(wire, turn, body)
+        request = Request(
+            nth=nth, options=options, tool_result_came=wire.tool_result_came(body), tools=wire.tools(body)
+        )
+        turn = Turn(text=GREETING) if aside else find_scenario(name)(request)
+        self._answer(wire, turn, path, body)
 
-    def _answer(self, wire: Wire, turn: Turn, body: Mapping[str, Any]) -> None:
+    def _answer(self, wire: Wire, turn: Turn, path: str, body: Mapping[str, Any]) -> None:
         model = str(body.get("model", "fake"))
-        if turn.status != 200:
-            self._json(turn.status, wire.error(turn), turn.headers)
-        elif not body.get("stream") and turn.silent_after is None:
+        if turn.silent_after == -1:
+            threading.Event().wait()
+        if turn.closed_after == -1:
+            self._reset()
+        elif turn.failure:
+            status, error = wire.error(turn, model)
+            self._json(status, error, turn.headers)
+        elif turn.raw is not None:
+            self._raw(200, turn.raw, {"Content-Type": "text/html"})
+        elif not wire.streams(path, body) and turn.silent_after is None and turn.closed_after is None:
             self._json(200, wire.whole(turn, model), turn.headers)
         else:
             self._stream(wire.stream(turn, model), turn)
 
     def _json(self, status: int, body: Mapping[str, Any], headers: Mapping[str, str]) -> None:
-        raw = json.dumps(body).encode()
+        self._raw(status, json.dumps(body).encode(), {"Content-Type": "application/json", **headers})
+
+    def _raw(self, status: int, raw: bytes, headers: Mapping[str, str]) -> None:
         self.send_response(status)
-        for key, value in {"Content-Type": "application/json", "Content-Length": str(len(raw)), **headers}.items():
+        for key, value in {"Content-Length": str(len(raw)), **headers}.items():
             self.send_header(key, value)
         self.end_headers()
         self.wfile.write(raw)
@@ -362,8 +151,12 @@ class Handler(BaseHTTPRequestHandler):
         chunks = 0
         try:
             for part in parts:
-                if turn.silent_after == 0 or (not part and chunks == turn.silent_after):
+                at_text = not part
+                if turn.silent_after == 0 or (at_text and chunks == turn.silent_after):
                     threading.Event().wait()
+                if at_text and chunks == turn.closed_after:
+                    self._reset()
+                    return
                 if part:
                     self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
                     self.wfile.flush()
@@ -374,6 +167,13 @@ class Handler(BaseHTTPRequestHandler):
         except OSError:
             self.close_connection = True  # the agent went away in the middle; that is what some tests are about
 
+    def _reset(self) -> None:
+        """End the connection with a reset, as a dying proxy does, not with an orderly end."""
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.shutdown(socket.SHUT_RD)
+        self.connection.close()
+
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing: what came is in the record."""
 
@@ -382,10 +182,14 @@ class Server(ThreadingHTTPServer):
     """Serves on a free port of 127.0.0.1."""
 
     daemon_threads = True
+    request_queue_size = 64
 
     def __init__(self, recorder: Recorder) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.recorder = recorder
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: agents that give up in the middle are the point of some tests."""
 
 
 def main() -> None:

@@ -204,8 +204,8 @@ def test_case_08_on_an_old_kernel_a_keeper_killed_anywhere_gives_the_true_exit_o
 
 
 def test_the_harness_costs_nothing_where_it_is_not_asked_for() -> None:
-    from logist_runtime_host import launching
+    from logist_runtime_host import serving
 
-    assert launching.WRAPPER_VARIABLE not in os.environ or "covered" in os.environ[launching.WRAPPER_VARIABLE]
+    assert serving.WRAPPER_VARIABLE not in os.environ or "covered" in os.environ[serving.WRAPPER_VARIABLE]
     assert os.open.__module__ == "posix" and "faulty" not in (keeper.__file__ or "")
     assert HostRuntime().caps.pty

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 from logist_runtime_host import keeper
-from logist_runtime_host.launching import WRAPPER_VARIABLE
 from logist_runtime_host.runtime import HostRuntime
+from logist_runtime_host.serving import WRAPPER_VARIABLE
 from support.bare_attempts import Attempt, Attempts, attempts_in, mounted
 from support.logist import Logist, kill
 from support.waiting import eventually

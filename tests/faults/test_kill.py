@@ -113,7 +113,7 @@ def test_case_27_an_orphan_that_holds_a_lock_file_is_gone_in_five_seconds(bench:
 def test_case_28_a_stop_whose_bearer_dies_at_any_operation_is_carried_out(bench: Bench, role: str) -> None:
     # Counted from the operation that reads the wish; before that lies the start, which case 2 has.
     for at in range(1, 60):
-        case = bench.case(Plan(role=role, at=at + (30 if role == "keeper" else 5)))
+        case = bench.case(Plan(role=role, at=at + (32 if role == "keeper" else 5)))
         case.start(STUBBORN)
         answer = case.runtime.stop(case.handle, polite(0.1))
         ended = answer.exit and answer.exit.signal  # TERM where it came before the shell had set its trap

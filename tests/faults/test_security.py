@@ -352,7 +352,6 @@ def test_case_57_a_crashed_supervisor_leaves_no_core(logist: Logist) -> None:
 
 
 @pytest.mark.usefixtures("cores_allowed")
-@pytest.mark.xfail(reason="keeper and pump hold the environment and can be dumped", strict=False)
 @pytest.mark.parametrize("role", ["guard", "pump"])
 def test_case_57_a_crashed_keeper_leaves_no_core(role: str) -> None:
     with attempts_in_a_place_of_their_own() as attempts:

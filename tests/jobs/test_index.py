@@ -171,6 +171,6 @@ def test_a_job_that_cannot_be_read_keeps_no_other_out_of_the_index(
     store: JobStore, jobs: list[str], path: Path
 ) -> None:
     path.unlink()
-    store.journal_path(jobs[1]).write_bytes(b"x\n" + store.journal_path(jobs[0]).read_bytes())
+    store.journal_path(jobs[1]).write_bytes(b"x\n" * 50 + store.journal_path(jobs[0]).read_bytes())
     assert survey.complete_index(store) == 3
     assert sorted(survey.ended(store)) == [jobs[0], jobs[2], jobs[3]]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logist_core.observe.when import parse_seconds, parse_time
+from logist_core.types.when import parse_seconds, parse_time
 
 pytestmark = pytest.mark.fast
 

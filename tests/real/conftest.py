@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_provider.harness import Provider, claude_program, run_provider
+from fake_provider.harness import Provider, agent_program, run_provider
 
 
 @pytest.fixture
@@ -19,4 +19,4 @@ def provider(tmp_path: Path) -> Iterator[Provider]:
 @pytest.fixture(scope="session")
 def claude() -> str:
     """The path of the pinned Claude Code CLI."""
-    return claude_program()
+    return agent_program("claude")

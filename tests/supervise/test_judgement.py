@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logist_core.supervise.judge import BACKOFF_MOST_S, MOST_CONTINUATIONS, Circumstances, backoff_s, judge
+from logist_core.supervise.judge import MOST_CONTINUATIONS, Circumstances, judge
+from logist_core.supervise.limits import USUAL_PACE
 from logist_core.types.job import Continuation, Outcome, Result
 from logist_core.types.launch import ExitStatus
 
@@ -89,9 +90,9 @@ def test_what_needs_a_person_is_held() -> None:
     verdict = judge(
         ExitStatus(code=1), Outcome(result=Result.FAILED, reason="log in", hold=True), Circumstances(), now=0
     )
-    assert (verdict.kind, verdict.data) == ("job.held", {"reason": "log in"})
+    assert (verdict.kind, verdict.data) == ("job.held", {"reason": "log in", "resume": True, "limit": None})
 
 
-@given(st.integers(0, 10_000))
+@given(st.integers(1, 10_000))
 def test_the_back_off_grows_to_its_cap_and_no_further(times: int) -> None:
-    assert 30.0 <= backoff_s(times) <= backoff_s(times + 1) <= BACKOFF_MOST_S
+    assert 30.0 <= USUAL_PACE.backoff_s(times) <= USUAL_PACE.backoff_s(times + 1) <= 600.0

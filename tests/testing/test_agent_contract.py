@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -41,7 +42,7 @@ class Good:
         return ()
 
     def resume(self, job, ctx, last):
-        if last.session_id is None:
+        if not re.fullmatch(r"\w[\w-]*", last.session_id or ""):
             return None
         return dataclasses.replace(self.plan(job, ctx), argv=("/bin/true", "--resume", last.session_id))
 
@@ -107,7 +108,26 @@ def counting():
     return parse
 
 
+def unchecked_resume(self, job, ctx, last):
+    if last.session_id is None:
+        return None
+    return dataclasses.replace(Good.plan(self, job, ctx), argv=("/bin/true", "--resume", last.session_id))
+
+
+def keyed(credential):
+    return lambda self, job, ctx: dataclasses.replace(
+        Good.plan(self, job, ctx), secrets=("A_KEY",), provider="x", credential=credential(ctx.environment.get("A_KEY"))
+    )
+
+
 BAD = {
+    "session passed on unchecked": ("resume_takes_no_session_that_is_none", {"resume": unchecked_resume}),
+    "key in the credential": ("a_credential_gives_nothing_away", {"plan": keyed(lambda key: f"x:{key}")}),
+    "account of the day": ("a_credential_gives_nothing_away", {"plan": keyed(lambda key: f"x:{next(NUMBERS)}")}),
+    "NUL out of a prompt": (
+        "a_plan_takes_any_prompt",
+        {"plan": lambda s, j, c: dataclasses.replace(Good.plan(s, j, c), argv=("/bin/true", f"{j.prompt}\0"))},
+    ),
     "relative directory": ("a_plan_is_complete", {"plan": launch(cwd="work")}),
     "no program": ("a_plan_is_complete", {"plan": launch(argv=())}),
     "NUL in an argument": ("a_plan_is_complete", {"plan": launch(argv=("/bin/true", "a\0"))}),

@@ -10,7 +10,7 @@ import re
 import uuid
 from collections.abc import Iterable, Sequence
 
-from logist_agent_claude import command, events, outcome, readiness
+from logist_agent_claude import account, command, events, outcome, readiness
 from logist_agent_claude.command import Options
 from logist_core.api import (
     AgentContext,
@@ -128,6 +128,7 @@ class ClaudeAgent:
         else:
             argv = command.unattended(program, options, args, new_session=new_session, resume=resume)
         by_stdin = bool(prompt) and not pty
+        provider = account.provider({**ctx.environment, **job.env})
         return LaunchSpec(
             argv=argv,
             cwd=job.cwd,
@@ -142,6 +143,8 @@ class ClaudeAgent:
             output=OutputFormat.TEXT if pty else OutputFormat.JSON_LINES,
             stop=STOP,
             session_id=new_session or resume,
+            provider=provider,
+            credential=account.credential(provider, {**ctx.environment, **job.env}),
             note="skip_permissions is set: every tool call is allowed" if options.skip_permissions else None,
         )
 

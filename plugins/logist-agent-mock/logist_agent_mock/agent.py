@@ -35,6 +35,7 @@ from logist_core.api import (
     StopLadder,
     StopStep,
     UsageError,
+    credential_id,
 )
 
 PLAN_FILE = "mock-plan.json"
@@ -154,6 +155,7 @@ class MockAgent:
             "replay": replay,
         }
         path = _write_plan(ctx.directory, plan)
+        provider, account = self._settings["provider"], self._settings["account"]
         turns = "1 turn" if turns_before == 1 else f"{turns_before} turns"
         return LaunchSpec(
             argv=(sys.executable, "-I", "-S", str(_PROGRAM), path),
@@ -166,6 +168,8 @@ class MockAgent:
             output=OutputFormat.JSON_LINES if self._settings["format"] == "json" else OutputFormat.TEXT,
             stop=StopLadder(steps=(StopStep(signal="INT", grace_s=5.0), StopStep(signal="TERM", grace_s=5.0))),
             session_id=session_id,
+            provider=provider or None,
+            credential=credential_id(provider or "mock", "account", account) if account else None,
             note=f"continues session {session_id} after {turns}" if resumed else None,
         )
 

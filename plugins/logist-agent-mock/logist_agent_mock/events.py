@@ -86,7 +86,9 @@ _Reading = tuple[Claim | None, dict[str, Any], float | None]
 
 
 def _session(event: Mapping[str, Any]) -> _Reading:
-    fields = {"session_id": _identifier(event.get("session_id")), "turns": _count(event.get("turn"))}
+    # A process plays one turn; the event's own number counts those of the session's earlier attempts, too.
+    turns = None if _count(event.get("turn")) is None else 1
+    fields = {"session_id": _identifier(event.get("session_id")), "turns": turns}
     return Claim.WORKING, _known(fields), WORKING_LEASE_S
 
 
@@ -146,7 +148,8 @@ def _notice(event: Mapping[str, Any]) -> _Reading:
 def _result(event: Mapping[str, Any]) -> _Reading:
     status = event.get("status")
     claim = _RESULT_CLAIMS.get(status) if isinstance(status, str) else None
-    return claim, _known({"turns": _count(event.get("turns"))}) if claim else {}, None
+    turns = None if _count(event.get("turns")) is None else 1
+    return claim, _known({"turns": turns}) if claim else {}, None
 
 
 _READERS: Mapping[str, Callable[[Mapping[str, Any]], _Reading]] = {

@@ -18,6 +18,8 @@ SCENARIOS = (
     "permission",
     "question",
     "rate-limit",
+    "overloaded",
+    "auth",
     "flood",
     "slow",
     "loop",
@@ -42,6 +44,11 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
         "delay_s": Setting(type="float", default=20.0, help="slow: seconds between two tokens.", project=True),
         "tokens": Setting(type="int", default=30, help="slow: how many tokens it writes.", project=True),
         "reset_s": Setting(type="float", default=60.0, help="rate-limit: seconds until the limit resets."),
+        "limit_file": Setting(
+            type="str",
+            default="",
+            help="rate-limit: a file that keeps the reset, so that all jobs that name it meet the same limit.",
+        ),
         "flood_bytes": Setting(type="int", default=10_000_000, help="flood: bytes to write; 0: for ever."),
         "child_s": Setting(type="float", default=600.0, help="fork: seconds that the left-over processes live."),
         "trouble_turns": Setting(
@@ -54,6 +61,10 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
             default="auto",
             help="auto: open where an answer is waited for; null: nobody answers; open: always open.",
             choices=("auto", "null", "open"),
+        ),
+        "provider": Setting(type="str", default="", help="Whose trouble it shares with other jobs; empty: nobody's."),
+        "account": Setting(
+            type="str", default="", help="Whose limits it shares with other jobs; empty: it is on its own."
         ),
         "ignore": Setting(
             type="list", default=[], help="Signals to ignore, without SIG.", choices=("HUP", "INT", "QUIT", "TERM")

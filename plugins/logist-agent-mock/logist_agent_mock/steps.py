@@ -115,7 +115,7 @@ VERBS: Mapping[str, tuple[_Check, Mapping[str, _Check]]] = {
     "tokens": (_integer(1), {"every_s": _finite_seconds}),
     "flood_bytes": (_integer(0), {}),
     "fork": (_one_of("child", "session", "daemon"), {"for_s": _finite_seconds}),
-    "limit_s": (_finite_seconds, {}),
+    "limit_s": (_finite_seconds, {"shared": _text}),
     "repeat": (_times, {}),
     "suspend": (_true, {}),
     "finish": (_one_of(*RESULTS), {"reason": _text}),
@@ -220,6 +220,10 @@ def _say(text: str) -> Step:
     return {"event": {"type": "text", "text": text}}
 
 
+def _notice(claim: str, text: str) -> Step:
+    return {"event": {"type": "notice", "claim": claim, "text": text}}
+
+
 def scenario_steps(name: str, settings: Mapping[str, Any]) -> list[Step]:
     """Return the steps of a scenario.
 
@@ -258,7 +262,14 @@ def scenario_steps(name: str, settings: Mapping[str, Any]) -> list[Step]:
             _say("Thank you, I keep that one."),
             _DONE,
         ],
-        "rate-limit": [_LOOK, {"limit_s": settings["reset_s"]}, _TEST, _DONE],
+        "rate-limit": [
+            _LOOK,
+            {"limit_s": settings["reset_s"], "shared": settings["limit_file"]},
+            _TEST,
+            _DONE,
+        ],
+        "overloaded": [_LOOK, _notice("overloaded", "529: the provider is overloaded"), {"finish": "error"}],
+        "auth": [_LOOK, _notice("auth_failed", "401: the login is refused"), {"finish": "error"}],
         "flood": [{"flood_bytes": settings["flood_bytes"]}, _DONE],
         "slow": [{"tokens": settings["tokens"], "every_s": settings["delay_s"]}, _DONE],
         "loop": [{"repeat": "forever", "steps": [{**_TEST, "ok": False}]}],

@@ -23,7 +23,7 @@ def judged(exit, *signals, json_format=True):
 @pytest.mark.parametrize(
     ("event", "claim", "fields"),
     [
-        ({"type": "session", "session_id": "s", "turn": 2}, Claim.WORKING, {"session_id": "s", "turns": 2}),
+        ({"type": "session", "session_id": "s", "turn": 2}, Claim.WORKING, {"session_id": "s", "turns": 1}),
         ({"type": "text", "text": "401 Unauthorized"}, Claim.WORKING, {}),
         (
             {"type": "tool", "state": "open", "id": "c", "name": "shell", "budget_s": 9},

@@ -25,6 +25,8 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import functools
+import gc
 import json
 import os
 import select
@@ -71,6 +73,10 @@ HOLE_ALIGN = 4096
 #: the pump at each write; a job that writes faster may be over its limit for as long.
 LOG_FILL_BYTES_S = 512 << 20
 LOG_LOOK_S = (0.01, 5.0)
+#: Shorter values aren't masked: replacing every `1` or `yes` spoils the output and protects nothing.
+SHORTEST_SECRET = 4
+#: What may be the beginning of a secret is held back so long for the rest to come.
+HOLD_BACK_S = 0.2
 
 EX_TEMPFAIL = 75
 
@@ -216,6 +222,32 @@ def write_all(fd: int, data: bytes | memoryview) -> None:
         view = view[os.write(fd, view) :]
 
 
+def read_file(path: str) -> bytes:
+    """Return what is in one of the kernel's files. (Text files cost an import of their codec, in each keeper.)"""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return read_all(fd)
+    finally:
+        os.close(fd)
+
+
+def tell_kernel(path: str, data: bytes) -> None:
+    """Write to one of the kernel's files, in one piece."""
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, data)
+    finally:
+        os.close(fd)
+
+
+def read_all(fd: int) -> bytes:
+    """Return what there is to be read."""
+    data = b""
+    while piece := os.read(fd, 65536):
+        data += piece
+    return data
+
+
 def lock_file(dir_fd: int, name: str, wait_s: float) -> int | None:
     """Return a descriptor that holds `name` exclusively by flock, or None after `wait_s` seconds.
 
@@ -275,6 +307,12 @@ class Process:
         self.rss = 0
 
 
+@functools.cache
+def libc() -> ctypes.CDLL:
+    """Return the C library, loaded once: each loading costs memory that every keeper would have for itself."""
+    return ctypes.CDLL(None, use_errno=True)
+
+
 class Linux:
     """Linux: pidfds, /proc, cgroup v2."""
 
@@ -284,14 +322,12 @@ class Linux:
 
     def boot_id(self) -> str:
         """Return the id of this boot."""
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
+        return read_file("/proc/sys/kernel/random/boot_id").decode().strip()
 
     def machine_id(self) -> str:
         """Return the machine's id, or the host name where it has none."""
         try:
-            with open("/etc/machine-id", encoding="ascii") as file:
-                return file.read().strip() or socket.gethostname()
+            return read_file("/etc/machine-id").decode().strip() or socket.gethostname()
         except (OSError, ValueError) as error:
             if isinstance(error, OSError) and error.errno in SHORTAGE:
                 raise  # another id would make this another machine
@@ -315,10 +351,7 @@ class Linux:
 
     def become_subreaper(self, on: bool) -> bool:
         """Adopt, or stop adopting, the orphans of our descendants."""
-        try:
-            return bool(ctypes.CDLL(None).prctl(36, int(on), 0, 0, 0) == 0)
-        except (OSError, AttributeError):
-            return False
+        return bool(libc().prctl(36, int(on), 0, 0, 0) == 0)
 
     def open_process(self, pid: int) -> int:
         """Return a descriptor of the process: readable once it ended, usable whatever becomes of its pid."""
@@ -346,8 +379,7 @@ class Linux:
         except OSError:
             return None
         try:
-            with open(f"/proc/{pid}/stat", "rb") as file:
-                data = file.read()
+            data = read_file(f"/proc/{pid}/stat")
         except OSError:
             return None
         fields = data[data.rfind(b")") + 2 :].split()
@@ -380,7 +412,7 @@ class Linux:
                 raise
             return None
         try:
-            data = os.read(fd, 4096)
+            data = os.read(fd, 4096)  # one read: this is done for every process of the machine
         except OSError:
             return None
         finally:
@@ -405,8 +437,7 @@ class Linux:
         found = []
         try:
             for task in os.listdir(f"/proc/{pid}/task"):
-                with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:
-                    found += [int(word) for word in file.read().split()]
+                found += [int(word) for word in read_file(f"/proc/{pid}/task/{task}/children").split()]
         except OSError as error:
             if error.errno in SHORTAGE:
                 raise
@@ -419,39 +450,41 @@ class Linux:
     def environment(self, pid: int) -> bytes:
         """Return the environment that `pid` was started with; empty where we may not read it."""
         try:
-            with open(f"/proc/{pid}/environ", "rb") as file:
-                return file.read()
+            return read_file(f"/proc/{pid}/environ")
         except OSError:
             return b""
 
     def watch_directory(self, fd: int) -> int:
         """Return a descriptor that becomes readable when a file is renamed into a directory; -1 where none is left."""
-        try:
-            libc = ctypes.CDLL(None)
-            watch = int(libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
-            if watch >= 0 and libc.inotify_add_watch(watch, b"/proc/self/fd/%d" % fd, 0x80) < 0:  # IN_MOVED_TO
-                os.close(watch)
-                watch = -1
-        except (OSError, AttributeError):
-            return -1
+        watch = int(libc().inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
+        if watch >= 0 and libc().inotify_add_watch(watch, b"/proc/self/fd/%d" % fd, 0x80) < 0:  # IN_MOVED_TO
+            os.close(watch)
+            watch = -1
         return watch
 
     def watch_next_write(self, watch: int, fd: int) -> bool:
         """Have `watch`, of `watch_directory`, become readable at the next change of a file, once."""
         flags = 0x2 | 0x80000000  # IN_MODIFY, IN_ONESHOT
-        return bool(ctypes.CDLL(None).inotify_add_watch(watch, b"/proc/self/fd/%d" % fd, flags) >= 0)
+        return bool(libc().inotify_add_watch(watch, b"/proc/self/fd/%d" % fd, flags) >= 0)
 
     def punch_hole(self, fd: int, start: int, size: int) -> None:
         """Give the blocks of a part of a file back; its size stays, and the part reads as zeros."""
-        libc = ctypes.CDLL(None, use_errno=True)
-        fallocate = getattr(libc, "fallocate64", None) or libc.fallocate
+        fallocate = getattr(libc(), "fallocate64", None) or libc().fallocate
         if fallocate(fd, 0x3, ctypes.c_int64(start), ctypes.c_int64(size)):  # PUNCH_HOLE | KEEP_SIZE
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
 
+    def conceal(self, on: bool) -> None:
+        """Forbid, or allow again, core dumps of this process and foreign looks into its memory; forks inherit it."""
+        libc().prctl(4, int(not on), 0, 0, 0)  # PR_SET_DUMPABLE
+
+    def rename_process(self, name: str) -> None:
+        """Have `ps` show this process by another name, of 15 characters at most."""
+        libc().prctl(15, name.encode(), 0, 0, 0)  # PR_SET_NAME
+
     def memory_file(self, data: bytes) -> int:
         """Return a read-only descriptor of a file that has no name and holds `data`."""
-        fd = os.memfd_create("stdin", os.MFD_CLOEXEC)
+        fd = os.memfd_create("logist", os.MFD_CLOEXEC)
         try:
             write_all(fd, data)
             return os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC)
@@ -477,7 +510,7 @@ class Darwin(Linux):  # pragma: no cover
     NOTE_EXITSTATUS = 0x04000000
 
     def __init__(self) -> None:
-        self._lib = ctypes.CDLL(None, use_errno=True)
+        self._lib = libc()
         self._queues: dict[int, Any] = {}
         self._status: dict[int, int] = {}
 
@@ -584,6 +617,12 @@ class Darwin(Linux):  # pragma: no cover
         """Give the blocks of a part of a file back by F_PUNCHHOLE."""
         fcntl.fcntl(fd, 99, struct.pack("=IIqq", 0, 0, start, size))
 
+    def conceal(self, on: bool) -> None:
+        """Do nothing: what forbids core dumps here would be inherited by the agent."""
+
+    def rename_process(self, name: str) -> None:
+        """Do nothing: there is no such thing."""
+
     def memory_file(self, data: bytes) -> int:
         """Return a read-only descriptor of an unlinked file that holds `data`."""
         path = f"/tmp/.logist-{os.getpid()}-{time.monotonic_ns()}"  # noqa: S108 - unlinked at once, O_EXCL
@@ -655,10 +694,10 @@ def wait_readable(fd: int, wait_s: float | None) -> bool:
 def cgroup_root() -> str | None:
     """Return the directory of our own cgroup v2, where there is one; on a hybrid machine it is below `unified`."""
     try:
-        with open("/proc/self/cgroup", encoding="utf-8") as file:
-            own = next((line[3:].strip() for line in file if line.startswith("0::")), None)
+        lines = os.fsdecode(read_file("/proc/self/cgroup")).splitlines()
     except OSError:
         return None
+    own = next((line[3:].strip() for line in lines if line.startswith("0::")), None)
     if own is None:
         return None
     for root in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
@@ -695,8 +734,7 @@ def cgroup_pids(path: str | None) -> list[int]:
         return found
     for directory, _, _ in os.walk(path):
         try:
-            with open(f"{directory}/cgroup.procs", encoding="ascii") as file:
-                found += [int(line) for line in file]
+            found += [int(word) for word in read_file(f"{directory}/cgroup.procs").split()]
         except OSError as error:
             if error.errno in SHORTAGE:
                 raise
@@ -795,8 +833,8 @@ class Tree:
         empty = 0
         while True:
             if self.cgroup is not None:
-                with contextlib.suppress(OSError), open(f"{self.cgroup}/cgroup.kill", "w", encoding="ascii") as file:
-                    file.write("1")
+                with contextlib.suppress(OSError):
+                    tell_kernel(f"{self.cgroup}/cgroup.kill", b"1")
             try:
                 members = self.members()
             except OSError:  # no descriptor to look with: nothing seen is not nothing there
@@ -992,6 +1030,53 @@ class LogLimit:
         SYSTEM.punch_hole(self.fd, self.head, end - self.head)
 
 
+# --- Secrets on a terminal -----------------------------------------------------------------------------------------
+
+
+class Redactor:
+    """Masks secrets in a stream of bytes, wherever it was cut; what comes out is as long as what goes in.
+
+    Invariant: of a secret never more than `SHORTEST_SECRET - 1` bytes come out, whenever `pause` is called.
+    """
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        """Look for secrets as they are, and as they look inside a JSON string."""
+        forms = {form.encode(errors="surrogateescape") for s in secrets for form in (s, json.dumps(s)[1:-1])}
+        self._secrets = sorted((form for form in forms if len(form) >= SHORTEST_SECRET), key=len, reverse=True)
+        self._begun = b""  # the end of what came: the beginning of a secret
+        self._out = 0  # how much of that came out already
+
+    @property
+    def holds_back(self) -> bool:
+        """Say whether something that came hasn't come out."""
+        return len(self._begun) > self._out
+
+    def feed(self, data: bytes) -> bytes:
+        """Take bytes; return those that can come out."""
+        if not self._secrets:
+            return data
+        text = self._begun + data
+        for secret in self._secrets:
+            text = text.replace(secret, b"*" * len(secret))
+        size = max(self._begun_at_end_of(text, secret) for secret in self._secrets)
+        ready = text[self._out : len(text) - size]
+        self._begun, self._out = text[len(text) - size :], max(0, self._out - (len(text) - size))
+        return ready
+
+    def pause(self) -> bytes:
+        """Return what was held back, as nothing follows for now: masked, but for the first letters of a secret."""
+        held = self._begun[self._out :]
+        self._out = len(self._begun)
+        return held if len(self._begun) < SHORTEST_SECRET else b"*" * len(held)
+
+    @staticmethod
+    def _begun_at_end_of(text: bytes, secret: bytes) -> int:
+        for size in range(min(len(secret) - 1, len(text)), 0, -1):
+            if text.endswith(secret[:size]):
+                return size
+        return 0
+
+
 # --- An attempt ----------------------------------------------------------------------------------------------------
 
 
@@ -1017,6 +1102,7 @@ class Attempt:
         self.listener: socket.socket | None = None
         self.out_fd = -1
         self.err_fd = -1
+        self.redactor = Redactor(config.get("secrets", []))
         self.limits: list[LogLimit] = []  # of out.log, and of err.log where there is one
         self.master = -1
         self.slave = -1
@@ -1199,8 +1285,14 @@ def identity() -> dict[str, str]:
     return {"boot_id": SYSTEM.boot_id(), "machine_id": SYSTEM.machine_id(), "pid_space": SYSTEM.pid_space()}
 
 
-def start_attempt(config: dict[str, Any], stdin_data: bytes, control: socket.socket) -> NoReturn:
-    """Be the keeper: start the agent, say so on `control`, guard it to its end."""
+def start_attempt(config: dict[str, Any], files: list[int], control: socket.socket) -> NoReturn:
+    """Be the keeper: start the agent, say so on `control`, guard it to its end.
+
+    Args:
+        config: What `launching.start` makes.
+        files: A file in memory with the program to run, and one with its input where it has one.
+        control: The launcher's socket.
+    """
     attempt = Attempt(config)
     if not attempt.take_lock():
         raise StartError("busy", "another keeper holds this attempt")
@@ -1211,7 +1303,7 @@ def start_attempt(config: dict[str, Any], stdin_data: bytes, control: socket.soc
         raise StartError("busy", "this attempt was started, or given up, before")
     attempt.patient = False
     try:
-        guard, gate = prepare(attempt, stdin_data)
+        guard, gate = prepare(attempt, files)
     except OSError:
         attempt.release()
         raise
@@ -1231,7 +1323,7 @@ def start_attempt(config: dict[str, Any], stdin_data: bytes, control: socket.soc
     guard.finish(lambda: report(control, {"kind": "exec", "error": error}))
 
 
-def prepare(attempt: Attempt, stdin_data: bytes) -> tuple[Guard, int]:
+def prepare(attempt: Attempt, files: list[int]) -> tuple[Guard, int]:
     """Do everything up to the opening of the gate; return the guard and the gate.
 
     Raises:
@@ -1244,7 +1336,7 @@ def prepare(attempt: Attempt, stdin_data: bytes) -> tuple[Guard, int]:
     attempt.write_shim()
     if attempt.config.get("cgroup", True):
         attempt.cgroup = make_cgroup(cgroup_name(attempt.socket_path))
-    gate = fork_child(attempt, stdin_data)
+    gate = fork_child(attempt, files)
     guard = Guard(attempt)
     guard.start_pump()
     record = {
@@ -1280,8 +1372,11 @@ def report(control: socket.socket, value: dict[str, Any]) -> None:
     control.close()
 
 
-def fork_child(attempt: Attempt, stdin_data: bytes) -> int:
-    """Fork the agent's leader up to its gate; return the gate's write end."""
+def fork_child(attempt: Attempt, files: list[int]) -> int:
+    """Fork the agent's leader up to its gate; return the gate's write end.
+
+    What the agent is, its environment above all, is read by the fork alone: it never is in our own memory.
+    """
     config = attempt.config
     kind = config.get("stdin", "null")
     if attempt.pty:
@@ -1290,7 +1385,7 @@ def fork_child(attempt: Attempt, stdin_data: bytes) -> int:
         os.set_blocking(attempt.master, False)
         attempt.input_fd = attempt.master
     if kind == "data":
-        stdin = SYSTEM.memory_file(stdin_data)
+        stdin = files[1]
     elif attempt.pty:
         stdin = attempt.slave
     elif kind == "open":
@@ -1303,11 +1398,10 @@ def fork_child(attempt: Attempt, stdin_data: bytes) -> int:
     attempt.exec_socket, theirs = socket.socketpair()
     pid = os.fork()
     if pid == 0:
-        run_child(attempt, gate_read, theirs.fileno(), (stdin, *outputs))
+        run_child(attempt, files[0], gate_read, theirs.fileno(), (stdin, *outputs))
     theirs.close()
-    os.close(gate_read)
-    if stdin != attempt.slave:
-        os.close(stdin)
+    for fd in {gate_read, stdin, *files} - {attempt.slave}:
+        os.close(fd)
     attempt.pid = pid
     attempt.leader_fd = SYSTEM.open_process(pid)
     process = SYSTEM.process(pid)
@@ -1316,17 +1410,18 @@ def fork_child(attempt: Attempt, stdin_data: bytes) -> int:
     return gate_write
 
 
-def run_child(attempt: Attempt, gate: int, errors: int, stdio: tuple[int, int, int]) -> NoReturn:
+def run_child(attempt: Attempt, program_fd: int, gate: int, errors: int, stdio: tuple[int, int, int]) -> NoReturn:
     """Be the agent's leader: wait for the gate, become the program. Never returns into the keeper's code."""
     code = 126
     stage = "set-up"
+    program: dict[str, Any] = {}
     try:
         # First of all: the lock and the sockets are the keeper's; holding them here would make it look alive.
         procs = -1
         if attempt.cgroup is not None:
             with contextlib.suppress(OSError):
                 procs = os.open(f"{attempt.cgroup}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
-        SYSTEM.close_all_but([gate, errors, *stdio, procs])
+        SYSTEM.close_all_but([program_fd, gate, errors, *stdio, procs])
         os.setsid()
         if attempt.pty:
             fcntl.ioctl(stdio[1], termios.TIOCSCTTY, 0)
@@ -1340,47 +1435,49 @@ def run_child(attempt: Attempt, gate: int, errors: int, stdio: tuple[int, int, i
                 signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         os.umask(attempt.config["umask"])
+        SYSTEM.conceal(False)  # exec would do it as well; but only then we may change our own score
         raise_oom_score()
+        program = json_object(read_all(program_fd))
         if os.read(gate, 1) != b"G":
             stage = "gate"
             raise OSError(errno.ECANCELED, "the keeper died before the gate was opened")
         stage = "cwd"
-        os.chdir(attempt.config["cwd"])
+        os.chdir(program["cwd"])
         stage, code = "exec", 127
-        argv = attempt.config["argv"]
-        os.execvpe(argv[0], argv, attempt.config["env"])  # noqa: S606 - a program, never a shell line
+        argv = program["argv"]
+        os.execvpe(argv[0], argv, program["env"])  # noqa: S606 - a program, never a shell line
     except BaseException as error:  # noqa: BLE001 - whatever it is, this process must not go on as a keeper
         with contextlib.suppress(BaseException):
-            os.write(errors, describe(stage, error, attempt.config).encode(errors="replace")[:4000])
+            os.write(errors, describe(stage, error, program).encode(errors="replace")[:4000])
     finally:
         os._exit(code)
 
 
 def raise_oom_score() -> None:
     """Make the kernel prefer the agent to its keeper when memory runs out."""
-    with contextlib.suppress(OSError, ValueError), open("/proc/self/oom_score_adj", "r+", encoding="ascii") as file:
-        score = int(file.read())
-        file.write(str(min(1000, score + 300)))
+    path = "/proc/self/oom_score_adj"
+    with contextlib.suppress(OSError, ValueError):
+        tell_kernel(path, b"%d" % min(1000, int(read_file(path)) + 300))
 
 
-def describe(stage: str, error: BaseException, config: dict[str, Any]) -> str:
+def describe(stage: str, error: BaseException, program: dict[str, Any]) -> str:
     """Return one line that says why the program didn't start."""
     number = error.errno if isinstance(error, OSError) else None
     text = os.strerror(number) if number else f"{type(error).__name__}: {error}"
-    program = config["argv"][0]
     if stage == "cwd":
-        return f"working directory {config['cwd']}: {text}"
+        return f"working directory {program['cwd']}: {text}"
     if stage != "exec":
         return f"{stage}: {text}"
-    if number == errno.ENOENT and os.path.exists(program):
-        return f"{program}: its interpreter (the #! line, or the loader) was not found"
-    if number == errno.ENOENT and "/" not in program:
-        return f"{program}: command not found in PATH"
+    name = program["argv"][0]
+    if number == errno.ENOENT and os.path.exists(name):
+        return f"{name}: its interpreter (the #! line, or the loader) was not found"
+    if number == errno.ENOENT and "/" not in name:
+        return f"{name}: command not found in PATH"
     if number == errno.ENOEXEC:
-        return f"{program}: {text} (a script without a #! line?)"
+        return f"{name}: {text} (a script without a #! line?)"
     if number == errno.E2BIG:
-        return f"{program}: arguments and environment are too long for the system"
-    return f"{program}: {text}"
+        return f"{name}: arguments and environment are too long for the system"
+    return f"{name}: {text}"
 
 
 def exit_record(status: int | None, exec_error: str | None, source: str) -> dict[str, Any]:
@@ -1696,6 +1793,7 @@ def exec_supervisor(wanted: dict[str, Any]) -> NoReturn:
 def conclude(attempt: Attempt, summary: dict[str, Any]) -> None:
     """Drain the terminal, force the logs to disk, write `done.json`: the attempt's last word."""
     drained = drain(attempt) if attempt.master >= 0 else True
+    append(attempt, attempt.redactor.pause())
     sizes = {}
     for limit in attempt.limits:
         limit.load()
@@ -1731,7 +1829,7 @@ def drain(attempt: Attempt) -> bool:
             return True
         if not data:
             return True
-        append(attempt, data)
+        append(attempt, attempt.redactor.feed(data))
     return False
 
 
@@ -1811,6 +1909,7 @@ class Pump:
         self.look_at_logs_s: float | None = None
         self.look_at_wish_s: float | None = None
         self.log_room = 0
+        self.write_held_back_s: float | None = None
         self.look_for_supervisor_s: float | None = None
         if attempt.config.get("respawn"):
             self.look_for_supervisor_s = time.monotonic() + SUPERVISOR_EXPECTED_S
@@ -1865,6 +1964,8 @@ class Pump:
             waits.append(self.look_at_wish_s - now)
         if self.accept_again_s is not None:
             waits.append(self.accept_again_s - now)
+        if self.write_held_back_s is not None:
+            waits.append(self.write_held_back_s - now)
         return None if not waits else max(0, int(min(waits) * 1000) + 1)
 
     def on_time(self) -> None:
@@ -1885,6 +1986,9 @@ class Pump:
             self.look_at_logs()
         if self.look_at_wish_s is not None and now >= self.look_at_wish_s:
             self.look_at_wish()
+        if self.write_held_back_s is not None and now >= self.write_held_back_s:
+            self.write_held_back_s = None
+            append(self.attempt, self.attempt.redactor.pause())
         while (step := self.ladder.due()) is not None:
             if not step:
                 if now >= self.kill_again_s:
@@ -1958,7 +2062,9 @@ class Pump:
                 self.master_open = False
                 self.poll.unregister(self.attempt.master)
                 return
-            append(self.attempt, data)
+            append(self.attempt, self.attempt.redactor.feed(data))
+            if self.attempt.redactor.holds_back:
+                self.write_held_back_s = time.monotonic() + HOLD_BACK_S
 
     def queue_input(self, data: bytes, client: Client | None) -> bool:
         """Queue bytes for the agent; False where it has no input or reads nothing."""
@@ -2315,6 +2421,7 @@ def peer_uid(connection: socket.socket) -> int:
 def run_pump(attempt: Attempt, link: socket.socket) -> NoReturn:
     """Be the pump, in a fork of the guard."""
     try:
+        SYSTEM.rename_process("logist-pump")
         keep = [attempt.dir_fd, attempt.out_fd, attempt.err_fd, attempt.master, attempt.input_fd, attempt.leader_fd]
         # What is the guard's: the lock, the gate, the slave (the terminal's end must be visible), the wake pipe.
         signal.set_wakeup_fd(-1)
@@ -2342,6 +2449,7 @@ def run_pump(attempt: Attempt, link: socket.socket) -> NoReturn:
 def run_adopted_guard(attempt: Attempt, link: socket.socket, pump: int, close: list[socket.socket]) -> NoReturn:
     """Be the guard, in a fork of the pump, after the last one died."""
     try:
+        SYSTEM.rename_process("logist-keeper")
         for each in close:
             each.close()
         if attempt.pump_lock_fd >= 0:
@@ -2400,49 +2508,110 @@ def adopt(config: dict[str, Any], control: socket.socket) -> NoReturn:
 # --- Entry ---------------------------------------------------------------------------------------------------------
 
 
-def read_config(control: socket.socket) -> tuple[dict[str, Any], bytes]:
-    """Return the configuration and the agent's input from the launcher's socket.
+#: What a keeper says first, and what of the talk with its launcher it knows. Nothing secret is sent before.
+GREETING = b"logist keeper 1\n"
+_MAX_FILES = 2  # the program, and its input
+
+
+def read_order(control: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """Return the configuration and the files in memory that come with it.
 
     Raises:
-        EOFError: The launcher died before it had said everything.
+        EOFError: The launcher died before it had said everything, or has given this keeper up.
     """
-    file = control.makefile("rb")
-    header = file.read(8)
-    if len(header) < 8:
-        raise EOFError
-    size, extra = struct.unpack(">II", header)
-    data, stdin_data = file.read(size), file.read(extra)
-    if len(data) < size or len(stdin_data) < extra:
-        raise EOFError
-    file.close()
-    return json.loads(data), stdin_data
-
-
-def main(arguments: list[str]) -> NoReturn:
-    """Detach, read the configuration from the socket whose descriptor is the only argument, and take the role."""
-    code = 1
+    data, files = receive(control, 65536)
     try:
-        if os.fork():
-            os._exit(0)  # the launcher reaps this one, and nobody has to reap the keeper
-        os.setsid()
-        control = socket.socket(fileno=int(arguments[1]))
-        control.set_inheritable(False)
-        umask = os.umask(0o077)
+        while len(data) < 4 or len(data) < 4 + int.from_bytes(data[:4], "big"):
+            piece = control.recv(1 << 20)
+            if not piece:
+                raise EOFError
+            data += piece
+    except (OSError, EOFError):
+        for fd in files:
+            os.close(fd)
+        raise EOFError from None
+    return json.loads(data[4:]), files
+
+
+def receive(connection: socket.socket, size: int) -> tuple[bytes, list[int]]:
+    """Return bytes, and the descriptors that came with them."""
+    space = socket.CMSG_SPACE(4 * _MAX_FILES)
+    data, ancillary, _, _ = connection.recvmsg(size, space, getattr(socket, "MSG_CMSG_CLOEXEC", 0))
+    files: list[int] = []
+    for level, kind, payload in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            files += struct.unpack(f"={len(payload) // 4}i", payload[: len(payload) // 4 * 4])
+    return data, files
+
+
+def take_order(control: socket.socket, umask: int) -> NoReturn:
+    """Be a new process around an attempt: greet the launcher, hear what to be, and be it."""
+    try:
+        SYSTEM.rename_process("logist-keeper")
         try:
-            config, stdin_data = read_config(control)
-        except EOFError:
+            control.sendall(GREETING)
+            config, files = read_order(control)
+        except (OSError, EOFError):
             os._exit(0)
         config.setdefault("umask", umask)
         try:
             if config["role"] == "adopter":
                 adopt(config, control)
-            start_attempt(config, stdin_data, control)
+            start_attempt(config, files, control)
         except StartError as error:
             report(control, {"kind": error.kind, "error": str(error)})
         except Exception as error:  # noqa: BLE001 - said to whoever waits for us
             report(control, {"kind": "system", "error": f"{type(error).__name__}: {error}"})
     finally:
-        os._exit(code)
+        os._exit(1)
+
+
+def serve(link: socket.socket, idle_s: float) -> NoReturn:
+    """Fork a keeper for each message, which brings the launcher's socket and the attempt's `shim.err`.
+
+    A keeper that comes from here is ready in a tenth of the time, and shares most of its memory with its siblings.
+    The server knows nothing of attempts and holds nothing of them: its death, at any instant, costs none anything. It
+    leaves with its launcher, and when nothing was asked of it for `idle_s` seconds.
+    """
+    SYSTEM.rename_process("logist-server")
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for keepers, neither we nor init after us
+    libc()
+    gc.collect()
+    gc.freeze()  # what is here now stays in shared pages: no collection ever touches it
+    while wait_readable(link.fileno(), idle_s):
+        data, files = receive(link, 16)
+        if not data:
+            break
+        if len(files) == 2 and os.fork() == 0:
+            try:
+                os.setsid()
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                link.close()
+                os.dup2(files[1], 2)
+                os.close(files[1])
+                take_order(socket.socket(fileno=files[0]), 0o077)
+            finally:
+                os._exit(1)
+        for fd in files:
+            os.close(fd)
+    os._exit(0)
+
+
+def main(arguments: list[str]) -> NoReturn:
+    """Detach, and be a keeper (`FD`, the launcher's socket) or a server of keepers (`--serve SECONDS FD`)."""
+    try:
+        if os.fork():
+            os._exit(0)  # the launcher reaps this one, and nobody has to reap the keeper
+        os.setsid()
+        SYSTEM.conceal(True)
+        umask = os.umask(0o077)
+        control = socket.socket(fileno=int(arguments[-1]))
+        control.set_inheritable(False)
+        if arguments[1] == "--serve":
+            serve(control, float(arguments[2]))
+        take_order(control, umask)
+    finally:
+        os._exit(1)
 
 
 if __name__ == "__main__":

@@ -7,15 +7,11 @@ void, by `find`. All that a launcher does before can be repeated, by any number 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import socket
-import struct
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from logist_core.api import (
@@ -26,24 +22,18 @@ from logist_core.api import (
     RuntimeHandle,
     RuntimeUnavailable,
     StartContext,
+    Stdin,
 )
 from logist_runtime_host import keeper
 from logist_runtime_host.files import AttemptFiles, handle_of
 from logist_runtime_host.places import nonce_hash, socket_path
-
-#: For developers of Logist: a script to run in the place of a bare `keeper.py`, which gets `keeper.py`'s path and
-#: its arguments. It exists so that coverage can be measured in keepers; see the README.
-WRAPPER_VARIABLE = "LOGIST_HOST_KEEPER_WRAPPER"
+from logist_runtime_host.serving import new_keeper
 
 #: No start below so many free bytes, or 1 % of the disk where that is less; and never below what the records need.
 LOW_WATER_BYTES = 512 << 20
 LEAST_FREE_BYTES = 256 << 10
 LOW_WATER_INODES = 1024
 LEAST_INODES = 32
-
-#: What a keeper inherits of the environment: only what the interpreter itself may need to start.
-_KEEPER_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "TZ")
-_WRAPPER_VARIABLES = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG", "COVERAGE_FILE")
 
 
 def start(
@@ -96,13 +86,18 @@ def start(
                 "role": "keeper",
                 "directory": _text(context.directory),
                 "nonce_hash": nonce_hash(key.nonce),
+                "umask": _umask(),
+                "cols": launch.cols,
+                "rows": launch.rows,
+                "secrets": _secrets(launch, context.environment),
+            }
+            program = {
                 "argv": [_text(word) for word in launch.argv],
                 "cwd": _text(launch.cwd),
                 "env": _environment(launch, key, context.environment),
-                "cols": launch.cols,
-                "rows": launch.rows,
             }
-            answer = spawn(config, launch.stdin_data, _shim_log(files), deadline - time.monotonic())
+            in_memory = [json.dumps(program).encode(), *([launch.stdin_data] if launch.stdin is Stdin.DATA else [])]
+            answer = spawn(config, in_memory, _shim_log(files), deadline - time.monotonic(), serve=True)
             if answer.get("kind") != "busy":
                 return _judge(answer, files, key, context.directory)
         _must_be_ours(files, key)
@@ -135,53 +130,47 @@ def find(key: AttemptKey, directory: str, *, timeout_s: float) -> RuntimeHandle 
         return handle_of(key, directory) if files.child(key.nonce) else None
 
 
-def spawn(config: Mapping[str, Any], stdin_data: bytes, log_fd: int, timeout_s: float) -> dict[str, Any]:
-    """Start `keeper.py` with this configuration and return its answer; {} where it died without one.
+def spawn(
+    config: Mapping[str, Any], in_memory: Sequence[bytes], log_fd: int, timeout_s: float, *, serve: bool
+) -> dict[str, Any]:
+    """Start a keeper with this configuration and return its answer; {} where it died without one.
 
-    The configuration holds secrets: it goes over a socket, never by argv or disk. Closes `log_fd`.
+    What is secret is in `in_memory`: files without a name, whose descriptors go over a socket that only the two of us
+    have. Closes `log_fd`.
 
     Raises:
         RuntimeUnavailable: No process could be started.
         LogistError: It neither answered nor died in time.
     """
+    deadline = time.monotonic() + max(0.1, timeout_s)
+    files: list[int] = []
     try:
-        ours, theirs = socket.socketpair()
-    except OSError as error:
-        os.close(log_fd)
-        raise RuntimeUnavailable(f"can't start a keeper: {error.strerror}") from error
-    try:
-        ours.settimeout(max(0.1, timeout_s))
         try:
-            process = subprocess.Popen(
-                [*_interpreter(), str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=log_fd,
-                cwd="/",
-                env=_keeper_environment(),
-                pass_fds=[theirs.fileno()],
-            )
+            for data in in_memory:
+                files.append(keeper.SYSTEM.memory_file(data))
+            control = new_keeper(log_fd, deadline - time.monotonic(), serve=serve)
+        except TimeoutError:
+            raise
         except OSError as error:
             raise RuntimeUnavailable(f"can't start a keeper: {error.strerror}") from error
-        finally:
-            theirs.close()
-            os.close(log_fd)
-        try:
-            data = json.dumps(config).encode()
-            ours.sendall(struct.pack(">II", len(data), len(stdin_data)) + data + stdin_data)
-            ours.shutdown(socket.SHUT_WR)
+        if control is None:
+            return {}
+        with control:
+            control.settimeout(max(0.1, deadline - time.monotonic()))
+            order = json.dumps(config).encode()
+            order = len(order).to_bytes(4, "big") + order
+            sent = socket.send_fds(control, [order], files) if files else 0
+            control.sendall(order[sent:])
             answer = b""
-            while not answer.endswith(b"\n") and (piece := ours.recv(65536)):
+            while not answer.endswith(b"\n") and (piece := control.recv(65536)):
                 answer += piece
-        except TimeoutError as error:
-            raise LogistError(f"the keeper didn't answer within {timeout_s:.0f} s") from error
-        except ConnectionError:
-            answer = b""  # it died
-        finally:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(2.0)  # it forks at once: what we started is only the door
+    except TimeoutError as error:
+        raise LogistError(f"the keeper didn't answer within {timeout_s:.0f} s") from error
+    except ConnectionError:
+        answer = b""  # it died
     finally:
-        ours.close()
+        for fd in (log_fd, *files):
+            os.close(fd)
     return keeper.json_object(answer)
 
 
@@ -221,7 +210,7 @@ def adopt(files: AttemptFiles, launch: Mapping[str, Any], *, timeout_s: float = 
         "directory": _text(files.directory),
         "nonce_hash": nonce_hash(str(launch["nonce"])),
     }
-    return spawn(config, b"", _shim_log(files), timeout_s)
+    return spawn(config, [], _shim_log(files), timeout_s, serve=False)
 
 
 def remove_outside(files: AttemptFiles, nonce: str) -> None:
@@ -239,31 +228,6 @@ def remove_outside(files: AttemptFiles, nonce: str) -> None:
     for name in keeper.RESERVES:
         with contextlib.suppress(OSError):
             os.unlink(name, dir_fd=files.dir_fd)
-
-
-def _interpreter() -> list[str]:
-    wrapper = os.environ.get(WRAPPER_VARIABLE)
-    if wrapper:
-        return [sys.executable, wrapper, keeper.__file__]
-    return [sys.executable, "-I", "-S", "-E", "-X", "utf8", _program()]
-
-
-def _keeper_environment() -> dict[str, str]:
-    names = _KEEPER_VARIABLES + (_WRAPPER_VARIABLES if os.environ.get(WRAPPER_VARIABLE) else ())
-    return {name: os.environ[name] for name in names if name in os.environ}
-
-
-def _program() -> str:
-    """Return `keeper.py`, or its bytecode where that is current: compiling it anew would double the start."""
-    cached = str(keeper.__spec__.cached if keeper.__spec__ else "")
-    with contextlib.suppress(OSError, TypeError, ValueError):
-        source = os.stat(keeper.__file__)
-        with open(cached, "rb") as file:
-            header = file.read(16)
-        stamp = struct.pack("<III", 0, int(source.st_mtime) & 0xFFFFFFFF, source.st_size & 0xFFFFFFFF)
-        if header == importlib.util.MAGIC_NUMBER + stamp:
-            return cached
-    return keeper.__file__
 
 
 def _check(launch: LaunchSpec) -> None:
@@ -286,6 +250,22 @@ def _environment(launch: LaunchSpec, key: AttemptKey, environment: Mapping[str, 
     if "PWD" in env:
         env["PWD"] = _text(launch.cwd)
     return {**env, "LOGIST_JOB": key.job_id, "LOGIST_ATTEMPT": str(key.attempt), "LOGIST_NONCE": key.nonce}
+
+
+def _secrets(launch: LaunchSpec, environment: Mapping[str, str]) -> list[str]:
+    """Return the values that the pump has to mask: without a terminal nothing passes through it."""
+    return [_text(environment[name]) for name in launch.secrets if name in environment] if launch.pty else []
+
+
+def _umask() -> int:
+    """Return this process's umask. To set it and to set it back, as is usual, would disturb other threads."""
+    with contextlib.suppress(OSError), open("/proc/self/status", encoding="utf-8", errors="replace") as file:
+        for line in file:
+            if line.startswith("Umask:"):
+                return int(line.split()[1], 8)
+    value = os.umask(0o077)
+    os.umask(value)
+    return value
 
 
 def _text(value: str) -> str:

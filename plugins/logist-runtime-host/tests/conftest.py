@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from logist_runtime_host import keeper
 from logist_runtime_host.files import AttemptFiles
-from logist_runtime_host.launching import WRAPPER_VARIABLE
 from logist_runtime_host.places import socket_path
 from logist_runtime_host.runtime import HostRuntime
+from logist_runtime_host.serving import WRAPPER_VARIABLE, forget_server
 
 from logist_core.api import AttemptKey, LaunchSpec, Probe, ProbeState, RuntimeHandle, StartContext
 
@@ -186,6 +186,7 @@ def lab(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
         monkeypatch.setenv(WRAPPER_VARIABLE, str(Path(__file__).with_name("covered_keeper.py")))
     for name in ("LOGIST_JOB", "LOGIST_ATTEMPT", "LOGIST_NONCE"):
         monkeypatch.delenv(name, raising=False)
+    forget_server()
     lab = Lab(root)
     descriptors = set(os.listdir("/dev/fd"))
     try:
@@ -197,6 +198,7 @@ def lab(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
         while (left := lab.leftovers()) and time.monotonic() < deadline:
             time.sleep(0.02)
         assert not left, left
+        forget_server()
         assert len(os.listdir("/dev/fd")) <= len(descriptors), "descriptors leaked"
     finally:
         lab.tidy()

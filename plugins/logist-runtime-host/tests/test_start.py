@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from logist_runtime_host import keeper, launching
+from logist_runtime_host import keeper, serving
 from logist_runtime_host.files import place_of
 from logist_runtime_host.runtime import HostRuntime
 
@@ -262,10 +262,10 @@ def test_a_keeper_that_can_not_even_start_leaves_the_key_usable(lab, monkeypatch
     context = StartContext(directory=str(attempt.directory), environment={})
     spec = LaunchSpec(argv=("/bin/true",), cwd="/")
     with monkeypatch.context() as patch:
-        patch.setattr(launching, "_interpreter", lambda: ["/no/such/python"])
+        patch.setattr(serving, "_interpreter", lambda: ["/no/such/python"])
         with pytest.raises(RuntimeUnavailable, match="can't start a keeper"):
             lab.runtime.start(spec, attempt.key, context)
-        patch.setattr(launching, "_interpreter", lambda: ["/bin/false"])
+        patch.setattr(serving, "_interpreter", lambda: ["/bin/false"])
         with pytest.raises(RuntimeUnavailable, match="could not be started"):
             lab.runtime.start(spec, attempt.key, context)
     attempt.handle = lab.runtime.start(spec, attempt.key, context)
@@ -275,7 +275,7 @@ def test_a_keeper_that_can_not_even_start_leaves_the_key_usable(lab, monkeypatch
 def test_a_keeper_that_hangs_is_neither_waited_for_nor_believed(lab, monkeypatch: pytest.MonkeyPatch) -> None:
     attempt = lab.prepare()
     # The keeper's door answers nothing for a second.
-    monkeypatch.setattr(launching, "_interpreter", lambda: ["/bin/sh", "-c", "sleep 1"])
+    monkeypatch.setattr(serving, "_interpreter", lambda: ["/bin/sh", "-c", "sleep 1"])
     runtime = HostRuntime(start_timeout_s=0.3)
     with pytest.raises(LogistError, match="didn't answer") as caught:
         runtime.start(
@@ -355,9 +355,10 @@ def test_a_launcher_that_dies_half_way_starts_nothing(lab) -> None:
     import socket
 
     ours, theirs = socket.socketpair()
-    process = subprocess.Popen([*launching._interpreter(), str(theirs.fileno())], pass_fds=[theirs.fileno()])
+    process = subprocess.Popen([*serving._interpreter(), str(theirs.fileno())], pass_fds=[theirs.fileno()])
     theirs.close()
-    ours.sendall(b"\0\0\x10\0\0\0\0\0{")
+    assert ours.recv(len(keeper.GREETING)) == keeper.GREETING
+    ours.sendall(b"\0\0\x10\0{")
     ours.shutdown(socket.SHUT_WR)
     assert ours.recv(1) == b""  # it went
     process.wait()

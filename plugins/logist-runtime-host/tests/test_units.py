@@ -150,3 +150,40 @@ def test_the_plugin_offers_the_host_runtime() -> None:
     assert record.name == "host"
     runtime = record.factory({"cgroup": "off"})
     assert runtime.caps.pty
+
+
+alphabet = st.sampled_from('ab-\n"')
+secret_words = st.lists(st.text(alphabet, min_size=4, max_size=9), min_size=1, max_size=3)
+
+
+@given(secret_words, st.lists(st.text(alphabet, max_size=12), max_size=12), st.data())
+def test_no_secret_comes_out_however_the_stream_is_cut_and_paused(
+    words: list[str], pieces: list[str], data: st.DataObject
+) -> None:
+    redactor = keeper.Redactor(words)
+    text, out = b"", b""
+    for piece in [*pieces, data.draw(st.sampled_from(words))]:
+        for part in (piece[:3], piece[3:]):
+            text += part.encode()
+            out += redactor.feed(part.encode())
+            if data.draw(st.booleans()):
+                out += redactor.pause()
+                assert not redactor.holds_back
+                assert len(out) == len(text)
+    out += redactor.pause()
+    assert len(out) == len(text)
+    assert not any(word.encode() in out for word in words)
+    assert all(b in (a, ord("*")) for a, b in zip(text, out, strict=True))
+
+
+@given(st.lists(st.binary(max_size=8), max_size=8))
+def test_what_is_no_secret_comes_out_as_it_came(pieces: list[bytes]) -> None:
+    redactor = keeper.Redactor(["sk-secret", "short", "yes"])
+    out = b"".join(redactor.feed(piece) for piece in pieces) + redactor.pause()
+    text = b"".join(pieces)
+    assert out == text or b"shor" in text or b"sk-s" in text
+
+
+def test_a_secret_inside_a_json_string_is_masked_as_well() -> None:
+    redactor = keeper.Redactor(['quo"ted'])
+    assert redactor.feed(b'{"key": "quo\\"ted"}') == b'{"key": "********"}'

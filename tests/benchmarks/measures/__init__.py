@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks.measures import capture, idle, latency, listing, recovery, syncs, throughput
+from benchmarks.measures import capture, idle, latency, listing, recovery, syncs, throughput, watching
 from benchmarks.report import Table
 from benchmarks.scale import Scale
 
@@ -14,6 +14,7 @@ MEASURES: dict[str, Callable[[Scale], list[Table]]] = {
     "idle": idle.measure,
     "capture": capture.measure,
     "listing": listing.measure,
+    "watching": watching.measure,
     "recovery": recovery.measure,
     "syncs": syncs.measure,
 }

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from logist_runtime_host import keeper
-from logist_runtime_host.launching import WRAPPER_VARIABLE
 from logist_runtime_host.runtime import HostRuntime
+from logist_runtime_host.serving import WRAPPER_VARIABLE
 
 from faults.harness import faulty, oracle
 from logist_core.api import AttemptKey, LaunchSpec, LogistError, Probe, ProbeState, RuntimeHandle, StartContext

@@ -1,0 +1,1 @@
+"""The OpenAI Codex CLI as a Logist agent."""

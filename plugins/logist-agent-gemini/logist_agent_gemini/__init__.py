@@ -1,0 +1,1 @@
+"""The Gemini CLI as a Logist agent."""

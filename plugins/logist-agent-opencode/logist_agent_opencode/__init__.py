@@ -1,0 +1,1 @@
+"""opencode as a Logist agent."""
