@@ -14,8 +14,12 @@ from benchmarks.report import Table
 from benchmarks.scale import Scale
 
 LINES_PER_S = 10
-#: Two lines that the default dictionary reads in any agent's output, and the states that they stand for.
-CLAIMS = (("Error: 429 Too Many Requests", "rate_limited"), ("Overloaded: 529", "overloaded"))
+#: Two lines that the default dictionary reads in any agent's output, and the states that they stand for. Such as count
+#: at once: a limit that is read in text is believed only after a second without work.
+CLAIMS = (
+    ("Do you want to continue? [y/N]", "permission_prompt"),
+    ("Error: the context window is exceeded", "context_exhausted"),
+)
 _NOISE = b"reading src/module.py, line %d\n"
 
 
