@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from logist_core.dashboard.needs import NEEDS_A_PERSON
+from logist_core.supervise.admit import in_queue
 from logist_core.types.job import JobStatus, Lifecycle
 
 #: Makes untrusted text safe to show on one line of so many characters at most.
@@ -66,9 +67,14 @@ def group_of(status: JobStatus) -> str:
 
 
 def in_order(statuses: Iterable[JobStatus]) -> list[JobStatus]:
-    """Return jobs by need: those that need a person, running, waiting, queued, ended; newest first in each."""
+    """Return jobs by need: those that need a person, running, waiting, queued, ended; newest first in each.
+
+    But the queue is shown as it is: what starts next comes first.
+    """
     newest_first = sorted(statuses, key=lambda status: status.id, reverse=True)
-    return sorted(newest_first, key=_rank)
+    queued = sorted((s for s in newest_first if s.lifecycle is Lifecycle.QUEUED), key=in_queue)
+    others = [status for status in newest_first if status.lifecycle is not Lifecycle.QUEUED]
+    return sorted([*others, *queued], key=_rank)
 
 
 def compose(

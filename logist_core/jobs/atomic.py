@@ -1,6 +1,7 @@
 """Small JSON files that are whole or not there.
 
-Invariant: a reader sees the old content, the new content or no file, and never a part, whatever dies when.
+Invariant: a reader sees the old content, the new content or no file, and never a part, whatever dies when. (A cache
+that carries a checksum needs no such care: `replace_under_lock`.)
 """
 
 from __future__ import annotations
@@ -69,18 +70,15 @@ def write_once_json(path: str | os.PathLike[str], obj: JSON, *, durable: bool = 
 
 
 def replace_under_lock(path: str, data: bytes) -> None:
-    """Replace a cache, with the lock that guards it held.
+    """Replace a cache that carries a checksum, with the lock that guards it held.
 
-    The temporary name is always the same, so that kills leave one at most. Doesn't wait for the disk, and a failure is
-    silent: a cache can be made again at any time.
+    For a moment there is none, or a part: who reads then does without. Not by a rename over the old one, for which
+    ext4 writes the new one to the disk at once. A failure is silent: a cache can be made again at any time.
     """
-    directory, name = os.path.split(path)
-    temporary = os.path.join(directory, f".{name}.tmp")
     with suppress(OSError):
         with suppress(FileNotFoundError):
-            os.unlink(temporary)
-        files.create_file(temporary, data, durable=False)
-        os.replace(temporary, path)
+            os.unlink(path)
+        files.create_file(path, data, durable=False)
 
 
 def read_json(path: str | os.PathLike[str]) -> JSON | None:

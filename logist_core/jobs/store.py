@@ -297,6 +297,13 @@ class JobStore:
         """Return the journal's path, for those that watch it grow."""
         return Path(self._existing(job_id), EVENTS)
 
+    def journal_bytes(self, job_id: str) -> int | None:
+        """Return the length of the job's journal; None: there is none. One of the same length needn't be read again."""
+        try:
+            return os.lstat(os.path.join(self._jobs, ids.checked(job_id), EVENTS)).st_size
+        except OSError:
+            return None
+
     def attempt_dir(self, job_id: str, number: int) -> Path:
         """Return the directory of attempt `number` (1, 2, 3 ...), whether or not it exists."""
         if number < 1:

@@ -185,6 +185,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "job.released": {},
         "job.waiting": {
             "not_before": "number?",
+            "delay_s": "number?",
             "reason": "text?",
             "claim": "text?",
             "resume": "bool?",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from logist_core.types.job import JobStatus, Lifecycle
 
+_BY_THE_CLOCK: Mapping[str, float] = MappingProxyType({})
 _OCCUPIES_A_SLOT = frozenset({Lifecycle.STARTING, Lifecycle.RUNNING})
 
 
@@ -25,13 +27,21 @@ class Admission:
     wake_at: float | None
 
 
-def admit(jobs: Iterable[JobStatus], *, max_jobs: int, now: float, known: Mapping[str, Lifecycle]) -> Admission:
+def admit(
+    jobs: Iterable[JobStatus],
+    *,
+    max_jobs: int,
+    now: float,
+    known: Mapping[str, Lifecycle],
+    waits_s: Mapping[str, float] = _BY_THE_CLOCK,
+) -> Admission:
     """Return the jobs to start: higher priority first, then first come, first served.
 
     Args:
         jobs: All jobs that have not ended.
         max_jobs: How many may be starting or running at once.
         now: Unix time, seconds.
+        waits_s: How much longer waiting jobs wait, seconds, where another clock than that of `not_before` says so.
         known: Lifecycle of every job that `after` may name; a job that is missing was removed and counts as done.
     """
     jobs = list(jobs)
@@ -42,9 +52,9 @@ def admit(jobs: Iterable[JobStatus], *, max_jobs: int, now: float, known: Mappin
     for job in jobs:
         if job.cancel is not None or job.lifecycle not in (Lifecycle.QUEUED, Lifecycle.WAITING):
             continue
-        if job.lifecycle is Lifecycle.WAITING and (job.not_before or 0.0) > now:
-            due = job.not_before or 0.0
-            wake_at = due if wake_at is None else min(wake_at, due)
+        left_s = waits_s.get(job.id, (job.not_before or 0.0) - now)
+        if job.lifecycle is Lifecycle.WAITING and left_s > 0:
+            wake_at = now + left_s if wake_at is None else min(wake_at, now + left_s)
             continue
         failed = next((a for a in job.after if _spoils(known.get(a))), None)
         if failed is not None:
@@ -52,8 +62,13 @@ def admit(jobs: Iterable[JobStatus], *, max_jobs: int, now: float, known: Mappin
             refuse.append((job.id, f"job {failed}, which it comes after, ended as {state}"))
         elif all(known.get(a, Lifecycle.SUCCEEDED) is Lifecycle.SUCCEEDED for a in job.after):
             ready.append(job)
-    ready.sort(key=lambda job: (-job.priority, job.id))
+    ready.sort(key=in_queue)
     return Admission(tuple(job.id for job in ready[: max(free, 0)]), tuple(refuse), wake_at)
+
+
+def in_queue(job: JobStatus) -> tuple[int, str]:
+    """Return the sort key of a job in the queue: what starts first comes first."""
+    return (-job.priority, job.id)
 
 
 def _spoils(lifecycle: Lifecycle | None) -> bool:

@@ -40,8 +40,10 @@ if TYPE_CHECKING:
 
 WRITER = "supervisor"
 
-#: How often a runtime is probed: with a watch that tells of changes, and without one.
+#: How often a runtime is probed: with a watch that tells of changes, ever less often while nothing changes, and
+#: without one.
 PROBE_WATCHED_S = 10.0
+PROBE_WATCHED_MOST_S = 640.0
 PROBE_UNWATCHED_S = 1.0
 #: Rounds that follow one another at once are kept apart, so that a flood costs bounded work.
 MIN_ROUND_S = 0.05
@@ -76,20 +78,28 @@ class Surroundings:
 class AttemptWatch:
     """The watch over one attempt. Create it when the attempt is known to run, then await `run`."""
 
-    def __init__(self, around: Surroundings, spec: JobSpec) -> None:
-        """Watch the current attempt of the job `spec`."""
+    def __init__(self, around: Surroundings, spec: JobSpec, status: JobStatus, watch: Watch | None = None) -> None:
+        """Watch the current attempt of a job.
+
+        Args:
+            around: See `Surroundings`.
+            spec: The job.
+            status: How it stands.
+            watch: The runtime's watch over the attempt where one is open already; it is closed at the end.
+        """
         self._around = around
         self._spec = spec
         self._wake = asyncio.Event()
-        self._status: JobStatus = around.store.status(spec.id)
+        self._status = status
         self._probe_now = True
-        self._watch: Watch | None = None
+        self._watch = watch
         self._stopping: asyncio.Task[None] | None = None
         self._stop_mode: str | None = None
         self._journal_size = -1
         self._checkpoint_at = 0.0
         self._checkpointed_bytes = -1
         self._probe_at = 0.0
+        self._probe_pause_s = PROBE_WATCHED_S / 2
         self._usage_at = 0.0
         self._budget_at = 0.0
         self._limited = spec.budget != Budget(on_budget=spec.budget.on_budget)
@@ -121,6 +131,8 @@ class AttemptWatch:
         before = str(around.store.attempt_dir(spec.id, attempts[-2].number)) if attempts[-1].resumed else None
         self._sentinel = SentinelLoop(around.plugins, spec, str(self._directory), before, events, around.allowance)
         subscriptions = self._subscribe()
+        if self._watch is not None:
+            asyncio.get_running_loop().add_reader(self._watch.fileno(), self._watch_fired)
         try:
             while True:
                 probe = await self._round()
@@ -166,8 +178,8 @@ class AttemptWatch:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause):
                 await self._wake.wait()
-        if not behind:
-            await asyncio.sleep(MIN_ROUND_S)  # gather what comes together
+        if not behind and not self._probe_now:
+            await asyncio.sleep(MIN_ROUND_S)  # gather what comes together; an end comes once
         self._wake.clear()
 
     def _now_s(self) -> float:
@@ -239,8 +251,11 @@ class AttemptWatch:
             probe = Probe(state=ProbeState.UNKNOWN, conditions=("unresponsive",), detail=f"probe: {error}")
         if probe.state in (ProbeState.EXITED, ProbeState.GONE):
             return probe
-        self._probe_at = self._now_s() + (PROBE_UNWATCHED_S if self._watch is None else PROBE_WATCHED_S)
         conditions = dict.fromkeys(probe.conditions, probe.detail)
+        # The watch tells of deaths. What it can't tell (a stopped pump, say) isn't worth a poll of a thousand jobs.
+        quiet = not conditions and self._stopping is None
+        self._probe_pause_s = min(self._probe_pause_s * 2, PROBE_WATCHED_MOST_S) if quiet else PROBE_WATCHED_S
+        self._probe_at = self._now_s() + (PROBE_UNWATCHED_S if self._watch is None else self._probe_pause_s)
         if PROBED & set(self._status.conditions) != set(conditions):
             await self._commit(lambda: set_conditions(self._around.store, self._spec.id, conditions, writer=WRITER))
         return None

@@ -7,6 +7,7 @@ import select
 import socket
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,8 +83,8 @@ def _start(home: Home, wait_s: float) -> bytes:
     finally:
         os.close(log_fd)
     assert process.stdout is not None
-    # It lives on without us: no wait() is owed, and a warning about that would only confuse.
-    process.returncode = 0
+    # It lives on without us. Should it end before us, somebody has to take note, or it stays a zombie.
+    threading.Thread(target=process.wait, name="supervisor's end", daemon=True).start()
     with process.stdout as out:
         return _first_word(out.fileno(), wait_s)
 

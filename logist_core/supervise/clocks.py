@@ -25,6 +25,22 @@ class Clocks:
     boot: Callable[[], float] = field(default=platform.boot_s)
 
 
+def wait_left_s(waiting: JobEvent, clocks: Clocks) -> float:
+    """Return how many seconds the wait of a `job.waiting` event still lasts; 0 or less: it is over.
+
+    A time of day (`not_before` alone) is waited for by the wall clock. A length of time (`delay_s`) counts from the
+    event on the clock that nobody sets, suspended time included. Across a reboot only the wall clock connects the
+    two, and it may have been set: then the wait lasts until `not_before`, but never longer than its whole length.
+    """
+    by_wall_s = float(waiting.data.get("not_before") or 0.0) - clocks.wall()
+    delay_s = waiting.data.get("delay_s")
+    if not isinstance(delay_s, int | float):
+        return by_wall_s
+    if waiting.boot_id == platform.boot_id():
+        return waiting.boot_s + delay_s - clocks.boot()
+    return min(by_wall_s, float(delay_s))
+
+
 def attempt_began_awake_s(events: Sequence[JobEvent], attempt: int, clocks: Clocks) -> float:
     """Return when the attempt began, on the awake clock.
 

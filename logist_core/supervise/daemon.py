@@ -15,7 +15,9 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections import ChainMap
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,23 +30,24 @@ from logist_core.jobs.survey import complete_index, ended, living
 from logist_core.supervise import singleton
 from logist_core.supervise.admit import admit
 from logist_core.supervise.attempt import AttemptWatch, Surroundings
+from logist_core.supervise.brief import is_over_soon, settle_brief, start
 from logist_core.supervise.changes import Changes
 from logist_core.supervise.client import BUSY, READY, supervisor_command
-from logist_core.supervise.clocks import Clocks
+from logist_core.supervise.clocks import Clocks, wait_left_s
 from logist_core.supervise.environment import respawn_environment
 from logist_core.supervise.fleet import Fleet
 from logist_core.supervise.hooks import Hooks
 from logist_core.supervise.interventions import Interventions
-from logist_core.supervise.launch import launch
 from logist_core.supervise.limits import USUAL_PACE, Pace
 from logist_core.supervise.plugins import Caller, Plugins
 from logist_core.supervise.reconcile import Reconciled, reconcile
-from logist_core.types.job import JobStatus, Lifecycle
+from logist_core.types.job import JobEvent, JobStatus, Lifecycle
 from logist_core.types.launch import Respawn
 
 if TYPE_CHECKING:
     from logist_core.jobs.home import Home
     from logist_core.jobs.store import JobStore
+    from logist_core.protocols import Watch
     from logist_core.registry import Registry
 
 log = logging.getLogger("logist.supervisor")
@@ -108,7 +111,9 @@ class Supervisor:
         self._plugins = Plugins(registry)
         self._caller = Caller()
         self._jobs: dict[str, JobStatus] = {}  # those that have not ended
+        self._read_bytes: dict[str, int] = {}  # how long the journals were from which `_jobs` was read
         self._ended: dict[str, Lifecycle] = {}  # for --after
+        self._waits: dict[str, JobEvent] = {}  # what each waiting job waits for
         self._watches: dict[str, AttemptWatch] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stale: set[str] = set()
@@ -133,6 +138,8 @@ class Supervisor:
         """Supervise until `leave`, or until there was nothing to do for long enough."""
         with contextlib.closing(_bind(self._home.path)) as sock:
             loop = asyncio.get_running_loop()
+            # The usual one has six threads on two cores: eight starts would keep all journals waiting.
+            loop.set_default_executor(ThreadPoolExecutor(2 * LAUNCH_WIDTH, thread_name_prefix="logist-jobs"))
             loop.add_reader(sock.fileno(), self._hear, sock)
             try:
                 async with Changes() as changes:
@@ -221,15 +228,28 @@ class Supervisor:
 
     def _refresh(self, job_id: str) -> None:
         try:
-            self._note(self._store.status(job_id))
+            size = self._store.journal_bytes(job_id)
+            if size is None or size != self._read_bytes.get(job_id):
+                self._note(self._store.status(job_id))
+                if size is not None and job_id in self._jobs:
+                    self._read_bytes[job_id] = size  # taken before it was read: at worst it is read once more
         except LogistError as error:
+            self._waits.pop(job_id, None)
+            self._read_bytes.pop(job_id, None)
             if self._jobs.pop(job_id, None) is not None:
                 log.warning("job %s is left alone: %s", job_id, error)
 
     def _note(self, status: JobStatus) -> None:
         self._fleet.note(status)
+        if status.lifecycle is not Lifecycle.WAITING:
+            self._waits.pop(status.id, None)
+        elif self._jobs.get(status.id) != status:
+            with contextlib.suppress(LogistError):  # removed just now
+                waits = [event for event in self._store.events(status.id) if event.kind == "job.waiting"]
+                self._waits[status.id] = waits[-1]
         if status.lifecycle.ended:
             self._jobs.pop(status.id, None)
+            self._read_bytes.pop(status.id, None)
             self._ended[status.id] = status.lifecycle
         else:
             self._jobs[status.id] = status
@@ -238,6 +258,7 @@ class Supervisor:
     def _committed(self, status: JobStatus) -> None:
         """Take in what somebody in this process wrote to a journal."""
         ended_now = status.lifecycle.ended and status.id in self._jobs
+        self._read_bytes.pop(status.id, None)  # what was read may be newer than what was committed by us
         self._note(status)
         self._hooks.deliver(status.id)
         if ended_now:
@@ -328,13 +349,17 @@ class Supervisor:
         for job in list(self._jobs.values()):
             if job.lifecycle is Lifecycle.RUNNING:
                 self._let_go_on(job)
+        waits_s = {job_id: wait_left_s(event, self._clocks) for job_id, event in self._waits.items()}
         waiting_to_start = {i for i in self._tasks if i in self._jobs and self._jobs[i].lifecycle in _STARTABLE}
-        gates = {i: gate for i in self._startable(waiting_to_start) if (gate := self._fleet.known(self._jobs[i]))}
+        startable = self._startable(waiting_to_start, waits_s)
+        gates = {i: gate for i in startable if (gate := self._fleet.known(self._jobs[i]))}
+        not_now = waiting_to_start | self._benched | gates.keys()
         admission = admit(
-            [job for i, job in self._jobs.items() if not {i} & (waiting_to_start | self._benched | gates.keys())],
+            [job for i, job in self._jobs.items() if i not in not_now],
             max_jobs=self._max_jobs - len(waiting_to_start),
             now=self._clocks.wall(),
-            known={**self._ended, **{i: job.lifecycle for i, job in self._jobs.items()}},
+            known=ChainMap(self._ended, {i: job.lifecycle for i, job in self._jobs.items()}),
+            waits_s=waits_s,
         )
         for job_id, reason in admission.refuse:
             await asyncio.to_thread(self._refuse, job_id, reason)
@@ -343,7 +368,7 @@ class Supervisor:
         due = [admission.wake_at, *(gate.until for gate in gates.values())]
         return min((at for at in due if at is not None), default=None)
 
-    def _startable(self, waiting_to_start: set[str]) -> list[str]:
+    def _startable(self, waiting_to_start: set[str], waits_s: Mapping[str, float]) -> list[str]:
         """Return the jobs that only their account can keep from starting."""
         now = self._clocks.wall()
         return [
@@ -352,7 +377,7 @@ class Supervisor:
             if i not in waiting_to_start
             and (
                 job.lifecycle is Lifecycle.QUEUED
-                or (job.lifecycle is Lifecycle.WAITING and (job.not_before or 0.0) <= now)
+                or (job.lifecycle is Lifecycle.WAITING and waits_s.get(i, (job.not_before or 0.0) - now) <= 0)
             )
         ]
 
@@ -390,11 +415,13 @@ class Supervisor:
         self._wake.set()
 
     async def _launch_and_watch(self, job_id: str) -> None:
+        watch: Watch | None = None
         async with self._launching:
             try:
-                self._committed(
-                    await asyncio.to_thread(launch, self._store, self._plugins, job_id, self._respawn, self._fleet)
+                status, watch = await asyncio.to_thread(
+                    start, self._store, self._plugins, job_id, self._respawn, self._fleet, writer=WRITER
                 )
+                self._committed(status)
             except Exception:
                 status = self._store.status(job_id)
                 if status.lifecycle in _STARTABLE:
@@ -402,22 +429,26 @@ class Supervisor:
                 # Whether it runs is open now, and the runtime is asked; nothing is launched again blindly.
                 log.exception("the launch of job %s failed", job_id)
                 self._committed(status)
-        await self._adopt(job_id)
+        if watch is not None and await is_over_soon(watch):
+            watch.close()
+            watch = None
+            self._committed(
+                await asyncio.to_thread(settle_brief, self._store, self._plugins, job_id, self._fleet, writer=WRITER)
+            )
+        await self._adopt(job_id, watch)
 
-    async def _adopt(self, job_id: str) -> None:
-        """Find out how a started attempt stands, and watch it while it runs."""
+    async def _adopt(self, job_id: str, watch: Watch | None = None) -> None:
+        """Find out how a started attempt stands, and watch it while it runs, with `watch` where one is open."""
         status = self._jobs.get(job_id)
         if status is not None and status.lifecycle is Lifecycle.STARTING:
             found = await asyncio.to_thread(self._reconcile, job_id)
             self._committed(found.status)
             status = found.status
         if status is not None and status.lifecycle is Lifecycle.RUNNING:
-            await self._watch(job_id)
-
-    async def _watch(self, job_id: str) -> None:
-        watch = AttemptWatch(self._around, self._store.spec(job_id))
-        self._watches[job_id] = watch
-        await watch.run()
+            attempt = self._watches[job_id] = AttemptWatch(self._around, self._store.spec(job_id), status, watch)
+            await attempt.run()
+        elif watch is not None:
+            watch.close()
 
     async def _stop_watching(self) -> None:
         tasks = list(self._tasks.values())

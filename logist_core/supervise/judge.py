@@ -92,7 +92,7 @@ def judge(exit: ExitStatus | None, outcome: Outcome | None, why: Circumstances, 
     if why.sentinel is not None:
         action, reason = why.sentinel
         if action == "resume" and why.continuations < MOST_CONTINUATIONS:
-            return _again({"not_before": now, "reason": reason, "resume": True}, why)
+            return _again({"not_before": now, "delay_s": 0.0, "reason": reason, "resume": True}, why)
         return _finish(Lifecycle.FAILED, Result.FAILED.value, f"ended by the sentinel: {reason}; {how}")
     if why.stopped_for_budget and (outcome is None or outcome.result is not Result.SUCCEEDED):
         return _budget_is_used_up(why.over_budget or "the budget is used up", why)
@@ -119,12 +119,18 @@ def _by_outcome(outcome: Outcome, why: Circumstances, how: str, now: float) -> N
     if outcome.then is not None:
         if why.continuations >= MOST_CONTINUATIONS:
             return _finish(Lifecycle.FAILED, Result.FAILED.value, f"gave up after {why.continuations} tries: {reason}")
+        # A reset is a time of day; a back-off is a length of time, whatever the clock is set to meanwhile.
+        delay_s = None
         if limit is not None and limit.until is not None:
             at = place(limit, why.job_id, 0, why.pace)
+        elif outcome.then.at is not None:
+            at = outcome.then.at
         else:
-            at = outcome.then.at if outcome.then.at is not None else now + why.pace.backoff_s(why.continuations + 1)
+            delay_s = why.pace.backoff_s(why.continuations + 1)
+            at = now + delay_s
         again = {
             "not_before": at,
+            "delay_s": delay_s,
             "reason": outcome.then.reason or reason,
             "resume": outcome.then.same_session,
             "claim": None if outcome.claim is None else outcome.claim.value,
@@ -143,8 +149,10 @@ def _after_a_crash(reason: str, why: Circumstances, now: float) -> Next:
     if recent >= why.max_restarts:
         times = f"{recent + 1} times in {CRASH_LOOP_S / 60:g} minutes"
         return _finish(Lifecycle.FAILED, Result.FAILED.value, f"it crashed {times}, a loop: {reason}")
+    delay_s = why.pace.backoff_s(recent + 1)
     again = {
-        "not_before": now + why.pace.backoff_s(recent + 1),
+        "not_before": now + delay_s,
+        "delay_s": delay_s,
         "reason": f"{reason} (restart {recent + 1} of {why.max_restarts})",
         "resume": True,
         "claim": Claim.CRASHED.value,

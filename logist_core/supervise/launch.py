@@ -227,9 +227,10 @@ def _refused(store: JobStore, spec: JobSpec, key: AttemptKey, error: LogistError
             tx.append("attempt.failed_to_start", attempt=key.attempt, error=text)
             tries = fruitless(tx.status)
             if isinstance(error, RuntimeUnavailable) or (is_passing(error) and tries < MOST_TRIES):
-                due = time.time() + pause_s(tries)
+                delay_s = pause_s(tries)
+                due = time.time() + delay_s
                 resume, prompt = tx.status.resume, tx.status.resume_prompt
-                tx.append("job.waiting", not_before=due, reason=text, resume=resume, prompt=prompt)
+                tx.append("job.waiting", not_before=due, delay_s=delay_s, reason=text, resume=resume, prompt=prompt)
             else:
                 tx.append("job.finished", lifecycle="failed_to_start", outcome="failed_to_start", reason=text)
         return tx.status

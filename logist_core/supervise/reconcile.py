@@ -134,9 +134,10 @@ def _nothing_ran(store: JobStore, status: JobStatus, writer: str, dry_run: bool)
                 tx.append("job.finished", lifecycle="failed_to_start", outcome="failed_to_start", reason=detail)
             else:
                 # A launcher that died once is an accident; one that dies again may meet what passes.
-                due = time.time() + (pause_s(in_a_row) if in_a_row > 1 else 0.0)
+                delay_s = pause_s(in_a_row) if in_a_row > 1 else 0.0
+                due = time.time() + delay_s
                 resume, prompt = tx.status.resume, tx.status.resume_prompt
-                tx.append("job.waiting", not_before=due, reason=detail, resume=resume, prompt=prompt)
+                tx.append("job.waiting", not_before=due, delay_s=delay_s, reason=detail, resume=resume, prompt=prompt)
         return Reconciled(tx.status, detail)
 
 

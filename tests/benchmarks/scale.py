@@ -17,6 +17,7 @@ class Scale:
         quiet_s: For how long the CPU of idle jobs is measured.
         capture_mib, pty_mib: Output written into a file, and through a terminal.
         listed: Numbers of jobs in the home for `ls`.
+        watched: Numbers of printing jobs for the latency from a line to the state; `samples` lines are timed.
         reattached: Numbers of running jobs that a new supervisor has to find.
         log_mib: Size of the log that is classified, with each of these numbers of rules.
     """
@@ -32,6 +33,8 @@ class Scale:
     pty_mib: int
     listed: tuple[int, ...]
     reattached: tuple[int, ...]
+    watched: tuple[int, ...]
+    samples: int
     log_mib: int = 192
     rules: tuple[int, ...] = (50, 200, 1_000)
 
@@ -48,8 +51,20 @@ FULL = Scale(
     pty_mib=32,
     listed=(1_000, 10_000),
     reattached=(1, 100),
+    watched=(1, 100),
+    samples=100,
 )
-THOUSAND = replace(FULL, name="thousand", idle=(10, 100, 1_000), reattached=(1, 100, 1_000))
+THOUSAND = replace(
+    FULL,
+    name="thousand",
+    jobs=500,
+    idle=(10, 100, 1_000),
+    quiet_s=60.0,
+    capture_mib=2_048,
+    reattached=(1, 100, 1_000),
+    watched=(1, 100, 1_000),
+    samples=200,
+)
 SMALL = Scale(
     name="small",
     repeats=1,
@@ -64,4 +79,6 @@ SMALL = Scale(
     reattached=(2,),
     log_mib=2,
     rules=(20,),
+    watched=(2,),
+    samples=4,
 )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from logist_core.cli.text import one_line
 from logist_core.dashboard.board import Board, compose, group_of, in_order, span
+from logist_core.supervise.admit import admit
 from logist_core.types.job import JobStatus, Lifecycle
 from logist_core.types.signals import Activity, Claim
 
@@ -35,6 +36,7 @@ jobs = st.builds(
     st.sampled_from(Lifecycle),
     st.sampled_from([*(claim.value for claim in Claim), "unknown"]),
     id=st.text("0123456789abc", min_size=4, max_size=4),
+    priority=st.integers(-1, 1),
 )
 ORDER = ["needs you", "running", "waiting", "queued", "ended"]
 
@@ -46,11 +48,20 @@ def test_whoever_needs_a_person_comes_first_then_by_how_near_the_work_is(statuse
 
 
 @given(st.lists(jobs, max_size=30))
-def test_within_a_group_the_newest_comes_first(statuses: list[JobStatus]) -> None:
+def test_within_a_group_the_newest_comes_first_but_in_the_queue_what_starts_first(statuses: list[JobStatus]) -> None:
     ordered = in_order(statuses)
     for before, after in pairwise(ordered):
-        if group_of(before) == group_of(after):
+        if group_of(before) == group_of(after) == "queued":
+            assert (-before.priority, before.id) <= (-after.priority, after.id)
+        elif group_of(before) == group_of(after):
             assert before.id >= after.id
+
+
+@given(st.lists(jobs, max_size=30, unique_by=lambda status: status.id))
+def test_the_queue_is_shown_in_the_order_in_which_it_starts(statuses: list[JobStatus]) -> None:
+    shown = [status.id for status in in_order(statuses) if status.lifecycle is Lifecycle.QUEUED]
+    queued = [status for status in statuses if status.lifecycle is Lifecycle.QUEUED]
+    assert tuple(shown) == admit(queued, max_jobs=100, now=0.0, known={}).start
 
 
 @given(st.lists(jobs, max_size=60), st.integers(0, 40), st.integers(0, 30))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -123,3 +125,21 @@ def test_a_stop_is_carried_out_though_the_supervisor_died_at_once(logist: Logist
     status = logist.ended(job)
     assert status["lifecycle"] == "cancelled"
     assert status["exit"]["signal"] is not None
+
+
+LONG_LIVED = """
+import os, signal, sys, time
+from logist_core.jobs.home import Home
+from logist_core.supervise.client import ensure_supervisor, supervisor_info
+home = Home.open()
+ensure_supervisor(home)
+pid = supervisor_info(home).record.pid
+os.kill(pid, signal.SIGKILL)
+while os.path.exists(f"/proc/{pid}"):
+    time.sleep(0.01)
+"""
+
+
+def test_a_supervisor_that_dies_leaves_no_zombie_in_a_command_that_lives_on(logist: Logist) -> None:
+    done = subprocess.run([sys.executable, "-c", LONG_LIVED], env=logist.environment, timeout=60, check=False)
+    assert done.returncode == 0

@@ -168,8 +168,8 @@ def test_case_56_a_supervisor_passes_over_what_is_planted_at_its_own_names(logis
         os.kill(supervisor, signal.SIGSTOP)  # else it would replace them at once
         for path in (
             *(attempt / name for name in ("plan.json", "observer.json", "sentinel.json")),
-            *(directory / name for name in ("state.json", "hooks.json", ".state.json.tmp", "events.log.torn")),
-            *(logist.home / name for name in ("supervisor.json", "supervisor.log")),
+            *(directory / name for name in ("state.json", "hooks.json", "events.log.torn")),
+            *(logist.home / name for name in ("supervisor.json", "supervisor.log", "ended.index")),
         ):
             path.unlink(missing_ok=True)
             PLANTS[kind](path, victim)

@@ -35,6 +35,13 @@ def test_a_waiting_job_starts_when_it_is_due_and_says_when_that_is() -> None:
     assert admit(jobs, max_jobs=8, now=60.0, known={}).start == ("b",)
 
 
+def test_a_length_of_time_is_waited_for_on_the_clock_that_says_how_much_is_left() -> None:
+    jobs = [job("a", Lifecycle.WAITING, not_before=100.0), job("b", Lifecycle.WAITING, not_before=900.0)]
+    admission = admit(jobs, max_jobs=8, now=500.0, known={}, waits_s={"a": 12.0, "b": -1.0})
+    assert admission.start == ("b",)
+    assert admission.wake_at == 512.0
+
+
 def test_a_job_waits_for_the_one_it_comes_after() -> None:
     later = job("b", after=("a",))
     assert admit([later], max_jobs=8, now=0, known={"a": Lifecycle.RUNNING}).start == ()

@@ -63,7 +63,7 @@ def test_the_sentinel_stops_with_its_reason() -> None:
 def test_the_sentinel_resumes_the_same_session_at_once() -> None:
     verdict = judge(ExitStatus(signal=15), None, Circumstances(sentinel=("resume", "silent_hang")), now=5.0)
     assert verdict.kind == "job.waiting"
-    assert verdict.data == {"not_before": 5.0, "reason": "silent_hang", "resume": True}
+    assert verdict.data == {"not_before": 5.0, "delay_s": 0.0, "reason": "silent_hang", "resume": True}
 
 
 def test_a_limit_with_a_reset_waits_until_then() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support.world import ScriptedRegistry, World, true_at_last
 
+from logist_core import platform
 from logist_core.api import (
     Action,
     Continuation,
@@ -26,6 +27,7 @@ from logist_core.api import (
 from logist_core.observe.matcher import Dictionary
 from logist_core.observe.observer import Observer
 from logist_core.supervise import control
+from logist_core.supervise.clocks import Clocks
 from logist_core.supervise.launch import MOST_TRIES, pause_s
 from logist_core.supervise.settle import _read_to_the_end
 
@@ -296,6 +298,25 @@ async def test_a_start_that_raises_anything_else_is_looked_into_and_the_job_is_n
     status = await supervised.ended(job)
     assert status.lifecycle.value == "failed_to_start"
     assert supervised.registry.runtime.calls.count("start") == 4
+
+
+async def test_a_clock_that_is_set_back_neither_delays_nor_fires_a_back_off(world: World) -> None:
+    step_s, passed_s = [0.0], [0.0]
+    world.clocks = Clocks(wall=lambda: time.time() + step_s[0], boot=lambda: platform.boot_s() + passed_s[0])
+    await world.start()
+    world.registry.runtime.fail_start = RuntimeUnavailable("no engine")
+    job = world.submit()
+    await world.until(job, lambda s: s.lifecycle.value == "waiting")
+    world.registry.runtime.fail_start = None
+    step_s[0] = 3600.0  # set forward: not a reason to start
+    world.poke(job)
+    other = world.submit()
+    await world.running(other)
+    assert world.store.status(job).lifecycle.value == "waiting"
+    step_s[0], passed_s[0] = -3600.0, 40.0  # set back, and the 30 s are over
+    world.poke(job)
+    await world.running(job)
+    await world.leave()
 
 
 async def test_a_limit_with_a_reset_resumes_the_same_session_then(supervised: World) -> None:

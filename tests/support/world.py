@@ -29,6 +29,7 @@ from logist_core.api import (
 from logist_core.jobs.home import Home
 from logist_core.jobs.ids import new_id
 from logist_core.jobs.store import JobStore
+from logist_core.supervise.clocks import Clocks
 from logist_core.supervise.daemon import Supervisor
 from logist_core.testing.fake_runtime import FakeRuntime
 from logist_core.types.job import JobEvent, JobStatus
@@ -135,6 +136,7 @@ class World:
     max_jobs: int = 4
     supervisor: Supervisor | None = None
     task: asyncio.Task[None] | None = None
+    clocks: Clocks | None = None
 
     def submit(self, **fields: Any) -> str:
         spec = JobSpec(
@@ -176,6 +178,7 @@ class World:
             max_jobs=self.max_jobs,
             idle_s=None,
             ready=ready.set,  # type: ignore[arg-type]
+            clocks=self.clocks,
         )
         self.task = asyncio.create_task(self.supervisor.run())
         waiter = asyncio.create_task(ready.wait())

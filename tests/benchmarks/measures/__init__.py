@@ -14,6 +14,7 @@ from benchmarks.measures import (
     sentinel,
     syncs,
     throughput,
+    watching,
 )
 from benchmarks.report import Table
 from benchmarks.scale import Scale
@@ -24,6 +25,7 @@ MEASURES: dict[str, Callable[[Scale], list[Table]]] = {
     "idle": idle.measure,
     "capture": capture.measure,
     "listing": listing.measure,
+    "watching": watching.measure,
     "recovery": recovery.measure,
     "syncs": syncs.measure,
     "sentinel": sentinel.measure,
