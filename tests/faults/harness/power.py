@@ -55,7 +55,7 @@ class Disk:
         self.operations = [json.loads(line) for line in record.read_bytes().splitlines()]
 
     def states(self, rng: random.Random, samples: int) -> Iterator[tuple[int, State]]:
-        """Yield (operations done, state after a cut): everything and nothing of what wasn't safe, and random mixtures."""
+        """Yield (operations done, state after a cut): all and nothing of what wasn't safe, and mixtures."""
         seen = set()
         for count in range(len(self.operations) + 1):
             safe = self._safe(count)
