@@ -12,6 +12,7 @@ from logist_core.testing.runtime_machine import RuntimeMachine, machine_test
 
 class HostMachine(RuntimeMachine):
     factory = "logist_runtime_host.runtime:HostRuntime"
+    own_descriptors = 1  # the link to the server that forks keepers
 
     def supervising(self, handle: RuntimeHandle) -> list[int]:
         """Return guard and pump: who is in the keeper's session."""
