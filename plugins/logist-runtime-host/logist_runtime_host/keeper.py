@@ -58,6 +58,7 @@ READ_SIZE = 65536
 LOCK_WAIT_S = 2.0  # a prober holds the lock for microseconds
 REST_GRACE_S = 2.0  # between TERM and KILL for what the leader left behind
 KILL_LIMIT_S = 5.0
+FREEZE_LIMIT_S = 0.5  # a process in an uninterruptible sleep freezes only after that
 DRAIN_QUIET_S = 0.25
 DRAIN_LIMIT_S = 2.0
 SUPERVISOR_EXPECTED_S = 10.0  # a new pump waits so long for a supervisor to connect before it looks for one
@@ -691,19 +692,33 @@ def wait_readable(fd: int, wait_s: float | None) -> bool:
 # --- The tree of an attempt ----------------------------------------------------------------------------------------
 
 
-def cgroup_root() -> str | None:
-    """Return the directory of our own cgroup v2, where there is one; on a hybrid machine it is below `unified`."""
+def own_cgroup(controller: str) -> str | None:
+    """Return our own cgroup below the hierarchy of a v1 controller, or the v2 one for the name ""."""
     try:
         lines = os.fsdecode(read_file("/proc/self/cgroup")).splitlines()
     except OSError:
         return None
-    own = next((line[3:].strip() for line in lines if line.startswith("0::")), None)
-    if own is None:
-        return None
-    for root in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
-        if os.path.exists(f"{root}/cgroup.controllers"):
-            return os.path.join(root, own.strip("/"))
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controller in controllers.split(","):
+            return path.strip("/")
     return None
+
+
+def cgroup_root() -> str | None:
+    """Return the directory of our own cgroup v2, where there is one; on a hybrid machine it is below `unified`."""
+    own = own_cgroup("")
+    for root in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
+        if own is not None and os.path.exists(f"{root}/cgroup.controllers"):
+            return os.path.join(root, own)
+    return None
+
+
+def freezer_root() -> str | None:
+    """Return the directory of our own cgroup of the v1 freezer, where there is one."""
+    own = own_cgroup("freezer")
+    path = os.path.join("/sys/fs/cgroup/freezer", own) if own is not None else ""
+    return path if os.path.exists(f"{path}/cgroup.procs") else None
 
 
 def cgroup_name(socket_path: str) -> str:
@@ -711,20 +726,53 @@ def cgroup_name(socket_path: str) -> str:
     return f"logist-{os.path.basename(socket_path).removesuffix('.sock')}"
 
 
-def make_cgroup(name: str) -> str | None:
-    """Make a cgroup for an attempt and return its path, or None where we may not."""
-    root = cgroup_root()
-    if root is None:
-        return None
-    path = os.path.join(root, name)
-    try:
-        os.mkdir(path, 0o755)
-    except OSError:
-        return None
-    if os.path.exists(f"{path}/cgroup.kill"):
-        return path
-    remove_cgroup(path)  # before Linux 5.14
+def make_cgroup(name: str, *, v1: bool = False) -> str | None:
+    """Make a cgroup for an attempt and return its path, or None where we may not.
+
+    It is one of v2, whose kill is the kernel's own; the freezer of v1 where there is no v2, or with `v1`.
+    """
+    for root, ability in ((None if v1 else cgroup_root(), "cgroup.kill"), (freezer_root(), "freezer.state")):
+        if root is None:
+            continue
+        path = os.path.join(root, name)
+        try:
+            os.mkdir(path, 0o755)
+        except OSError:
+            continue
+        if os.path.exists(f"{path}/{ability}"):
+            return path
+        remove_cgroup(path)  # before Linux 5.14
     return None
+
+
+def kill_cgroup(path: str) -> None:
+    """Kill everything in a cgroup: nothing in it can slip away by forking.
+
+    Raises:
+        OSError: The cgroup is gone, or can't be killed now.
+    """
+    state = f"{path}/freezer.state"
+    if not os.path.exists(state):
+        tell_kernel(f"{path}/cgroup.kill", b"1")
+        return
+    tell_kernel(state, b"FROZEN")
+    try:
+        deadline = time.monotonic() + FREEZE_LIMIT_S
+        while read_file(state).strip() != b"FROZEN" and time.monotonic() < deadline:
+            time.sleep(0.001)
+        opened = {}
+        for pid in cgroup_pids(path):
+            with contextlib.suppress(OSError):
+                opened[pid] = SYSTEM.open_process(pid)
+        # What is frozen can't have ended since; of the rest, whoever is still in the list is the one we have opened.
+        inside = set(cgroup_pids(path))
+        for pid, fd in opened.items():
+            with contextlib.suppress(OSError):
+                if pid in inside and pid > 1:
+                    SYSTEM.signal(fd, pid, signal.SIGKILL)
+            os.close(fd)
+    finally:
+        tell_kernel(state, b"THAWED")
 
 
 def cgroup_pids(path: str | None) -> list[int]:
@@ -834,7 +882,7 @@ class Tree:
         while True:
             if self.cgroup is not None:
                 with contextlib.suppress(OSError):
-                    tell_kernel(f"{self.cgroup}/cgroup.kill", b"1")
+                    kill_cgroup(self.cgroup)
             try:
                 members = self.members()
             except OSError:  # no descriptor to look with: nothing seen is not nothing there
@@ -1334,8 +1382,8 @@ def prepare(attempt: Attempt, files: list[int]) -> tuple[Guard, int]:
     attempt.open_logs()
     attempt.listen()
     attempt.write_shim()
-    if attempt.config.get("cgroup", True):
-        attempt.cgroup = make_cgroup(cgroup_name(attempt.socket_path))
+    if wanted := attempt.config.get("cgroup", True):
+        attempt.cgroup = make_cgroup(cgroup_name(attempt.socket_path), v1=wanted == "v1")
     gate = fork_child(attempt, files)
     guard = Guard(attempt)
     guard.start_pump()

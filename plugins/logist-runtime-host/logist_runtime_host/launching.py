@@ -41,7 +41,7 @@ def start(
     key: AttemptKey,
     context: StartContext,
     *,
-    cgroup: bool,
+    cgroup: bool | str,
     kernel_exit_info: bool,
     min_free_bytes: int | None = None,
     timeout_s: float,
@@ -220,10 +220,10 @@ def remove_outside(files: AttemptFiles, nonce: str) -> None:
         recorded = (files.read("shim.json") or {}).get("socket")
         if isinstance(recorded, str) and os.path.basename(recorded) == os.path.basename(path):
             path = recorded  # made under another XDG_RUNTIME_DIR
-        root = keeper.cgroup_root()
         keeper.remove_cgroup((files.child(nonce) or {}).get("cgroup"))
         # A child that waited at the gate may be just about to end.
-        keeper.remove_cgroup(os.path.join(root, keeper.cgroup_name(path)) if root else None, wait_s=0.5)
+        for root in (keeper.cgroup_root(), keeper.freezer_root()):
+            keeper.remove_cgroup(os.path.join(root, keeper.cgroup_name(path)) if root else None, wait_s=0.5)
         os.unlink(path)
     for name in keeper.RESERVES:
         with contextlib.suppress(OSError):
