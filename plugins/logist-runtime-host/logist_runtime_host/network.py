@@ -26,7 +26,7 @@ _ALIVE = sum(1 << state for state in (1, 2, 3, 4, 5, 8, 9, 11))
 _DNS = 53
 
 #: A table of all sockets serves everybody for so long: a thousand jobs don't read it a thousand times.
-_TABLE_AGE_S = 0.25
+_TABLE_AGE_S = 1.0
 #: More descriptors than this aren't looked through.
 MAX_DESCRIPTORS = 4096
 _MAX_ATTEMPTS = 4096
