@@ -1,8 +1,9 @@
 """The processes around one attempt: a guard that owns it and a pump that serves it, in one stdlib-only file.
 
-Run as `python -I -S -E keeper.py`, never imported by a running job. Two processes hold everything an attempt
-needs (the terminal, the log, a descriptor of the agent's process): the *guard* waits and records, the *pump* moves
-bytes, talks to clients and runs the stop ladder. Each notices the other's death and forks a new one.
+Run as `python -I -S -E keeper.py`, never imported by a running job: executed for an attempt, or forked for it by a
+server (`--serve`) that belongs to whoever starts attempts. Two processes hold everything an attempt needs (the
+terminal, the log, a descriptor of the agent's process): the *guard* waits and records, the *pump* moves bytes, talks to
+clients and runs the stop ladder. Each notices the other's death and forks a new one.
 
 Invariants:
     - The agent executes only after `child.json` is on disk; that file is made by `link`, so exactly one of
@@ -11,12 +12,33 @@ Invariants:
     - Nothing is signalled but through a handle that was opened before its identity was checked, or our own
       unreaped child.
     - Idle processes sleep in `poll` without a time limit.
+    - The agent's environment and input are read by the agent's own process alone, and nobody may look into ours.
 
 A guard has one of two origins. The *keeper* started the agent: it is its parent and the subreaper of its tree. An
 *adopter* took over after a keeper's death: forked by the pump, or started by `Runtime.probe` after the death of
 both. It isn't the parent, and learns the exit status from the kernel (Linux 6.15, macOS).
 
-This file imports nothing of Logist, and nothing that is slow to import: every job pays for it.
+This file imports nothing of Logist, and nothing that is slow to import: every job pays for it. It is one file because
+it runs without a path to import from, and goes on running while the package is replaced. Its parts, each under a line
+with its name, and each using only what is above it where that can be:
+
+    Frames                      What client and pump say to one another.
+    Records                     Files that say what is so: whole or not there, written by one, read by all.
+    The operating system        Everything that differs between systems, and what is asked of the kernel.
+    Cgroups                     Where there are any: a tree that nothing can slip out of.
+    The tree of an attempt      Who belongs to it, and its end.
+    The stop ladder             The wish to stop, and signals.
+    Terminals                   Size and mode.
+    A log's limit               Head and tail of a log that is too long.
+    Secrets on a terminal       Masked before they are written.
+    An attempt                  What guard and pump share.
+    The end of the output       The last bytes, the last record.
+    Starting                    The keeper up to the gate, and the agent's own process behind it.
+    The guard                   Waits, records, ends the rest, keeps a pump alive.
+    Starting a supervisor again Where the last one died without a word.
+    The pump                    Moves bytes, talks to clients, climbs the ladder, keeps a guard alive.
+    Taking over                 A new guard: from the pump, or from nothing but records.
+    Entry                       The launcher's order, and the server that forks keepers.
 """
 
 from __future__ import annotations
@@ -91,7 +113,7 @@ READ_PATIENCE_S = 1.0
 READ_AGAIN_S = 0.5
 
 
-# --- Frames --------------------------------------------------------------------------------------------------------
+# --- Frames ----------------------------------------------------------------------------------------------------------
 
 
 def frame(kind: int, payload: bytes = b"") -> bytes:
@@ -141,7 +163,7 @@ def json_object(payload: bytes) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-# --- Records -------------------------------------------------------------------------------------------------------
+# --- Records ---------------------------------------------------------------------------------------------------------
 
 
 def read_record(dir_fd: int, name: str) -> dict[str, Any] | None:
@@ -223,30 +245,40 @@ def write_all(fd: int, data: bytes | memoryview) -> None:
         view = view[os.write(fd, view) :]
 
 
-def read_file(path: str) -> bytes:
-    """Return what is in one of the kernel's files. (Text files cost an import of their codec, in each keeper.)"""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return read_all(fd)
-    finally:
-        os.close(fd)
+def cancel_record(steps: list[dict[str, Any]], by: str) -> dict[str, Any]:
+    """Return the durable wish to stop, beginning now."""
+    return {
+        "schema": SCHEMA,
+        "by": by,
+        "steps": steps,
+        "at": time.time(),
+        "boot_id": SYSTEM.boot_id(),
+        "started_boot_s": SYSTEM.boot_s(),
+    }
 
 
-def tell_kernel(path: str, data: bytes) -> None:
-    """Write to one of the kernel's files, in one piece."""
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(fd, data)
-    finally:
-        os.close(fd)
+def exit_record(status: int | None, exec_error: str | None, source: str) -> dict[str, Any]:
+    """Return the record of an exit from a raw wait status, or of a program that never ran."""
+    value: dict[str, Any] = {"schema": SCHEMA, "at": time.time(), "boot_s": SYSTEM.boot_s(), "source": source}
+    if exec_error is not None:
+        return {**value, "exec_error": exec_error}
+    assert status is not None
+    signalled = os.WIFSIGNALED(status)
+    return {
+        **value,
+        "status": status,
+        "code": None if signalled else os.WEXITSTATUS(status),
+        "signal": os.WTERMSIG(status) if signalled else None,
+        "core_dumped": signalled and os.WCOREDUMP(status),
+    }
 
 
-def read_all(fd: int) -> bytes:
-    """Return what there is to be read."""
-    data = b""
-    while piece := os.read(fd, 65536):
-        data += piece
-    return data
+def checksum(text: str) -> str:
+    """Return eight hex digits of `text`, for a file name (FNV-1a: no import needed)."""
+    value = 0x811C9DC5
+    for byte in text.encode(errors="surrogateescape"):
+        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return f"{value:08x}"
 
 
 def lock_file(dir_fd: int, name: str, wait_s: float) -> int | None:
@@ -293,7 +325,33 @@ def is_locked(dir_fd: int | None, name: str) -> bool:
     return False
 
 
-# --- The operating system ------------------------------------------------------------------------------------------
+# --- The operating system --------------------------------------------------------------------------------------------
+
+
+def read_file(path: str) -> bytes:
+    """Return what is in one of the kernel's files. (Text files cost an import of their codec, in each keeper.)"""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return read_all(fd)
+    finally:
+        os.close(fd)
+
+
+def tell_kernel(path: str, data: bytes) -> None:
+    """Write to one of the kernel's files, in one piece."""
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, data)
+    finally:
+        os.close(fd)
+
+
+def read_all(fd: int) -> bytes:
+    """Return what there is to be read."""
+    data = b""
+    while piece := os.read(fd, 65536):
+        data += piece
+    return data
 
 
 class Process:
@@ -650,6 +708,11 @@ _HAS_CHILDREN = os.path.exists(f"/proc/self/task/{os.getpid()}/children")  # CON
 SYSTEM: Linux = Darwin() if sys.platform == "darwin" else Linux()
 
 
+def identity() -> dict[str, str]:
+    """Return what tells this boot of this machine from any other."""
+    return {"boot_id": SYSTEM.boot_id(), "machine_id": SYSTEM.machine_id(), "pid_space": SYSTEM.pid_space()}
+
+
 def open_verified(pid: int, start: str, *, zombie: bool = False) -> int | None:
     """Return a descriptor of the process with this pid and start time, or None; a zombie only if asked for.
 
@@ -689,7 +752,19 @@ def wait_readable(fd: int, wait_s: float | None) -> bool:
     return bool(poll.poll(None if wait_s is None else max(0, int(wait_s * 1000))))
 
 
-# --- The tree of an attempt ----------------------------------------------------------------------------------------
+def peer_uid(connection: socket.socket) -> int:
+    """Return the user id of the process at the other end; -1 where it can't be told."""
+    try:
+        if sys.platform == "linux":
+            data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+            return int(struct.unpack("3i", data)[1])
+        data = connection.getsockopt(0, 1, 76)  # LOCAL_PEERCRED: struct xucred, untested
+        return int(struct.unpack_from("=I", data, 4)[0])
+    except (OSError, struct.error):
+        return -1
+
+
+# --- Cgroups ---------------------------------------------------------------------------------------------------------
 
 
 def own_cgroup(controller: str) -> str | None:
@@ -799,6 +874,9 @@ def remove_cgroup(path: str | None, wait_s: float = 0.0) -> None:
         if time.monotonic() >= deadline:
             return
         time.sleep(0.005)
+
+
+# --- The tree of an attempt ------------------------------------------------------------------------------------------
 
 
 class Tree:
@@ -914,7 +992,7 @@ class Tree:
         return self.kill(reap)
 
 
-# --- The stop ladder -----------------------------------------------------------------------------------------------
+# --- The stop ladder -------------------------------------------------------------------------------------------------
 
 
 class Ladder:
@@ -1010,11 +1088,58 @@ def signal_leader(fd: int, pid: int, start: str, number: int, foreground: int | 
             os.close(member)
 
 
+def signal_foreground(attempt: Attempt, number: int, foreground: int | None) -> None:
+    """Send what Ctrl-C and its kin send: to the foreground group, or the leader's where there is no terminal."""
+    if foreground is None or foreground <= 1 or foreground == attempt.pid:
+        if not has_ended(attempt.leader_fd) and SYSTEM.signal_group(attempt.leader_fd, attempt.pid, number):
+            return
+        foreground = attempt.pid
+    members = [p for p in SYSTEM.processes() if p.group == foreground and p.session == attempt.pid]
+    if not has_ended(attempt.leader_fd):
+        attempt.tree().signal(members, number)
+
+
 _PASSING_ERRORS = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENFILE, errno.EMFILE, errno.ENOMEM, errno.EAGAIN}
 )
 
-# --- A log's limit -------------------------------------------------------------------------------------------------
+
+# --- Terminals -------------------------------------------------------------------------------------------------------
+
+
+def set_size(fd: int, cols: int, rows: int) -> None:
+    """Set a terminal's size; the kernel tells the foreground group."""
+    with contextlib.suppress(OSError):
+        fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", bound(rows), bound(cols), 0, 0))
+
+
+def size_of(value: dict[str, Any]) -> tuple[int, int] | None:
+    """Return (columns, rows) from a frame, or None."""
+    cols, rows = value.get("cols"), value.get("rows")
+    if isinstance(cols, int) and isinstance(rows, int) and cols > 0 and rows > 0:
+        return bound(cols), bound(rows)
+    return None
+
+
+def bound(cells: int) -> int:
+    """Return a sane number of rows or columns."""
+    return max(1, min(4096, cells))
+
+
+def tty_mode(master: int) -> str | None:
+    """Return `raw`, `line` or `password` for a terminal; None without one."""
+    if master < 0:
+        return None
+    try:
+        local = termios.tcgetattr(master)[3]
+    except (termios.error, OSError):
+        return None
+    if not local & termios.ICANON:
+        return "raw"
+    return "line" if local & termios.ECHO else "password"
+
+
+# --- A log's limit ---------------------------------------------------------------------------------------------------
 
 
 class LogLimit:
@@ -1078,7 +1203,7 @@ class LogLimit:
         SYSTEM.punch_hole(self.fd, self.head, end - self.head)
 
 
-# --- Secrets on a terminal -----------------------------------------------------------------------------------------
+# --- Secrets on a terminal -------------------------------------------------------------------------------------------
 
 
 class Redactor:
@@ -1125,7 +1250,7 @@ class Redactor:
         return 0
 
 
-# --- An attempt ----------------------------------------------------------------------------------------------------
+# --- An attempt ------------------------------------------------------------------------------------------------------
 
 
 class Attempt:
@@ -1317,7 +1442,67 @@ class Attempt:
         remove_cgroup(self.cgroup)
 
 
-# --- Starting ------------------------------------------------------------------------------------------------------
+# --- The end of the output -------------------------------------------------------------------------------------------
+
+
+def append(attempt: Attempt, data: bytes) -> None:
+    """Add to the terminal's log; a full disk throttles the job, it loses nothing."""
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(attempt.out_fd, view) :]
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            time.sleep(0.5)
+    for limit in attempt.limits:
+        limit.wrote(len(data))
+
+
+def drain(attempt: Attempt) -> bool:
+    """Copy what the terminal still holds; False where somebody still holds it open and talks."""
+    deadline = time.monotonic() + DRAIN_LIMIT_S
+    while time.monotonic() < deadline:
+        if not wait_readable(attempt.master, DRAIN_QUIET_S):
+            return True
+        try:
+            data = os.read(attempt.master, READ_SIZE)
+        except BlockingIOError:
+            continue
+        except OSError:
+            return True
+        if not data:
+            return True
+        append(attempt, attempt.redactor.feed(data))
+    return False
+
+
+def conclude(attempt: Attempt, summary: dict[str, Any]) -> None:
+    """Drain the terminal, force the logs to disk, write `done.json`: the attempt's last word."""
+    drained = drain(attempt) if attempt.master >= 0 else True
+    append(attempt, attempt.redactor.pause())
+    sizes = {}
+    for limit in attempt.limits:
+        limit.load()
+        limit.keep()
+    for name, fd in (("out_bytes", attempt.out_fd), ("err_bytes", attempt.err_fd)):
+        if fd >= 0:
+            with contextlib.suppress(OSError):
+                os.fsync(fd)
+            sizes[name] = os.fstat(fd).st_size
+    value = {
+        "schema": SCHEMA,
+        "at": time.time(),
+        "drained": drained,
+        "lost": not summary.get("known"),
+        "survivors": summary.get("survivors", []),
+        "tree_clean": not summary.get("survivors") and not attempt.linger,
+        **sizes,
+    }
+    attempt.write("done.json", value)
+
+
+# --- Starting --------------------------------------------------------------------------------------------------------
 
 
 class StartError(Exception):
@@ -1326,11 +1511,6 @@ class StartError(Exception):
     def __init__(self, kind: str, text: str) -> None:
         super().__init__(text)
         self.kind = kind
-
-
-def identity() -> dict[str, str]:
-    """Return what tells this boot of this machine from any other."""
-    return {"boot_id": SYSTEM.boot_id(), "machine_id": SYSTEM.machine_id(), "pid_space": SYSTEM.pid_space()}
 
 
 def start_attempt(config: dict[str, Any], files: list[int], control: socket.socket) -> NoReturn:
@@ -1528,34 +1708,7 @@ def describe(stage: str, error: BaseException, program: dict[str, Any]) -> str:
     return f"{name}: {text}"
 
 
-def exit_record(status: int | None, exec_error: str | None, source: str) -> dict[str, Any]:
-    """Return the record of an exit from a raw wait status, or of a program that never ran."""
-    value: dict[str, Any] = {"schema": SCHEMA, "at": time.time(), "boot_s": SYSTEM.boot_s(), "source": source}
-    if exec_error is not None:
-        return {**value, "exec_error": exec_error}
-    assert status is not None
-    signalled = os.WIFSIGNALED(status)
-    return {
-        **value,
-        "status": status,
-        "code": None if signalled else os.WEXITSTATUS(status),
-        "signal": os.WTERMSIG(status) if signalled else None,
-        "core_dumped": signalled and os.WCOREDUMP(status),
-    }
-
-
-def set_size(fd: int, cols: int, rows: int) -> None:
-    """Set a terminal's size; the kernel tells the foreground group."""
-    with contextlib.suppress(OSError):
-        fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", bound(rows), bound(cols), 0, 0))
-
-
-def bound(cells: int) -> int:
-    """Return a sane number of rows or columns."""
-    return max(1, min(4096, cells))
-
-
-# --- The guard -----------------------------------------------------------------------------------------------------
+# --- The guard -------------------------------------------------------------------------------------------------------
 
 
 class Guard:
@@ -1794,24 +1947,7 @@ class Guard:
                 os.waitpid(self.pump_pid, 0)
 
 
-def cancel_record(steps: list[dict[str, Any]], by: str) -> dict[str, Any]:
-    """Return the durable wish to stop, beginning now."""
-    return {
-        "schema": SCHEMA,
-        "by": by,
-        "steps": steps,
-        "at": time.time(),
-        "boot_id": SYSTEM.boot_id(),
-        "started_boot_s": SYSTEM.boot_s(),
-    }
-
-
-def checksum(text: str) -> str:
-    """Return eight hex digits of `text`, for a file name (FNV-1a: no import needed)."""
-    value = 0x811C9DC5
-    for byte in text.encode(errors="surrogateescape"):
-        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
-    return f"{value:08x}"
+# --- Starting a supervisor again -------------------------------------------------------------------------------------
 
 
 def lives(wanted: dict[str, Any]) -> bool:
@@ -1838,64 +1974,7 @@ def exec_supervisor(wanted: dict[str, Any]) -> NoReturn:
         os._exit(127)
 
 
-def conclude(attempt: Attempt, summary: dict[str, Any]) -> None:
-    """Drain the terminal, force the logs to disk, write `done.json`: the attempt's last word."""
-    drained = drain(attempt) if attempt.master >= 0 else True
-    append(attempt, attempt.redactor.pause())
-    sizes = {}
-    for limit in attempt.limits:
-        limit.load()
-        limit.keep()
-    for name, fd in (("out_bytes", attempt.out_fd), ("err_bytes", attempt.err_fd)):
-        if fd >= 0:
-            with contextlib.suppress(OSError):
-                os.fsync(fd)
-            sizes[name] = os.fstat(fd).st_size
-    value = {
-        "schema": SCHEMA,
-        "at": time.time(),
-        "drained": drained,
-        "lost": not summary.get("known"),
-        "survivors": summary.get("survivors", []),
-        "tree_clean": not summary.get("survivors") and not attempt.linger,
-        **sizes,
-    }
-    attempt.write("done.json", value)
-
-
-def drain(attempt: Attempt) -> bool:
-    """Copy what the terminal still holds; False where somebody still holds it open and talks."""
-    deadline = time.monotonic() + DRAIN_LIMIT_S
-    while time.monotonic() < deadline:
-        if not wait_readable(attempt.master, DRAIN_QUIET_S):
-            return True
-        try:
-            data = os.read(attempt.master, READ_SIZE)
-        except BlockingIOError:
-            continue
-        except OSError:
-            return True
-        if not data:
-            return True
-        append(attempt, attempt.redactor.feed(data))
-    return False
-
-
-def append(attempt: Attempt, data: bytes) -> None:
-    """Add to the terminal's log; a full disk throttles the job, it loses nothing."""
-    view = memoryview(data)
-    while view:
-        try:
-            view = view[os.write(attempt.out_fd, view) :]
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            time.sleep(0.5)
-    for limit in attempt.limits:
-        limit.wrote(len(data))
-
-
-# --- The pump ------------------------------------------------------------------------------------------------------
+# --- The pump --------------------------------------------------------------------------------------------------------
 
 
 class Client:
@@ -2422,50 +2501,6 @@ class Pump:
             exec_supervisor(wanted)
 
 
-def size_of(value: dict[str, Any]) -> tuple[int, int] | None:
-    """Return (columns, rows) from a frame, or None."""
-    cols, rows = value.get("cols"), value.get("rows")
-    if isinstance(cols, int) and isinstance(rows, int) and cols > 0 and rows > 0:
-        return bound(cols), bound(rows)
-    return None
-
-
-def signal_foreground(attempt: Attempt, number: int, foreground: int | None) -> None:
-    """Send what Ctrl-C and its kin send: to the foreground group, or the leader's where there is no terminal."""
-    if foreground is None or foreground <= 1 or foreground == attempt.pid:
-        if not has_ended(attempt.leader_fd) and SYSTEM.signal_group(attempt.leader_fd, attempt.pid, number):
-            return
-        foreground = attempt.pid
-    members = [p for p in SYSTEM.processes() if p.group == foreground and p.session == attempt.pid]
-    if not has_ended(attempt.leader_fd):
-        attempt.tree().signal(members, number)
-
-
-def tty_mode(master: int) -> str | None:
-    """Return `raw`, `line` or `password` for a terminal; None without one."""
-    if master < 0:
-        return None
-    try:
-        local = termios.tcgetattr(master)[3]
-    except (termios.error, OSError):
-        return None
-    if not local & termios.ICANON:
-        return "raw"
-    return "line" if local & termios.ECHO else "password"
-
-
-def peer_uid(connection: socket.socket) -> int:
-    """Return the user id of the process at the other end; -1 where it can't be told."""
-    try:
-        if sys.platform == "linux":
-            data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-            return int(struct.unpack("3i", data)[1])
-        data = connection.getsockopt(0, 1, 76)  # LOCAL_PEERCRED: struct xucred, untested
-        return int(struct.unpack_from("=I", data, 4)[0])
-    except (OSError, struct.error):
-        return -1
-
-
 def run_pump(attempt: Attempt, link: socket.socket) -> NoReturn:
     """Be the pump, in a fork of the guard."""
     try:
@@ -2491,7 +2526,7 @@ def run_pump(attempt: Attempt, link: socket.socket) -> NoReturn:
         os._exit(1)
 
 
-# --- Taking over ---------------------------------------------------------------------------------------------------
+# --- Taking over -----------------------------------------------------------------------------------------------------
 
 
 def run_adopted_guard(attempt: Attempt, link: socket.socket, pump: int, close: list[socket.socket]) -> NoReturn:
@@ -2553,8 +2588,7 @@ def adopt(config: dict[str, Any], control: socket.socket) -> NoReturn:
     guard.run()
 
 
-# --- Entry ---------------------------------------------------------------------------------------------------------
-
+# --- Entry -----------------------------------------------------------------------------------------------------------
 
 #: What a keeper says first, and what of the talk with its launcher it knows. Nothing secret is sent before.
 GREETING = b"logist keeper 1\n"
