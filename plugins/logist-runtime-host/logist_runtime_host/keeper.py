@@ -1557,6 +1557,7 @@ def prepare(attempt: Attempt, files: list[int]) -> tuple[Guard, int]:
     Raises:
         StartError: `find` was quicker: it has settled that this attempt never runs.
     """
+    here = identity()  # it may fail, and there is nothing to undo yet
     attempt.keeper_pid = os.getpid() if SYSTEM.become_subreaper(True) else None
     attempt.parent = True
     attempt.open_logs()
@@ -1575,7 +1576,7 @@ def prepare(attempt: Attempt, files: list[int]) -> tuple[Guard, int]:
         "cgroup": attempt.cgroup,
         "pty": attempt.pty,
         "at": time.time(),
-        **identity(),
+        **here,
     }
     # This is the intent to open the gate. Absent: the agent certainly never ran. Present: it may have.
     try:
