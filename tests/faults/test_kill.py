@@ -42,14 +42,15 @@ def until_ready(case: object) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(ESCAPES))
-@pytest.mark.parametrize("method", ["cgroup", "fixpoint"])
+@pytest.mark.parametrize("method", ["cgroup", "freezer", "fixpoint"])
 def test_cases_17_to_20_no_escape_succeeds_unreported(bench: Bench, method: str, name: str) -> None:
     if name.startswith("fork bomb") and not can_limit_pids():
         pytest.skip("nothing here limits the number of processes")
-    if method == "cgroup" and not os.access(keeper.cgroup_root() or "/none", os.W_OK):
-        pytest.skip("this user may not make cgroups")
-    alive, reported = survivors(bench, name, cgroup=method == "cgroup")
-    if method == "cgroup":
+    root = {"cgroup": keeper.cgroup_root, "freezer": keeper.freezer_root}.get(method, lambda: "/")()
+    if not os.access(root or "/none", os.W_OK):
+        pytest.skip("this user may not make such cgroups")
+    alive, reported = survivors(bench, name, cgroup={"cgroup": True, "freezer": "v1", "fixpoint": False}[method])
+    if method in ("cgroup", "freezer"):
         assert alive == 0
     elif name == "pid-hopping chain":
         # Without a cgroup a chain can jump between any two looks. A kill that ends within its time has seen it dead.
