@@ -1,7 +1,8 @@
 """How much of what agents print the whole dictionary reads right: on texts of our own, and on a corpus where one is.
 
-The samples in `held_out.jsonl` are in our own words, after what agents print. They were first read by rules that had never
-seen them; the rules have learnt from them since, so they guard what is known and measure nothing new. Another corpus (`LOGIST_CORPUS`) is other people's text and isn't part of the project.
+The samples in `held_out.jsonl` are in our own words, after what agents print. They were first read by rules that had
+never seen them; the rules have learnt from them since, so they guard what is known and measure nothing new. Another
+corpus (`LOGIST_CORPUS`) is other people's text and isn't part of the project.
 """
 
 from __future__ import annotations
