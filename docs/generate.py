@@ -179,6 +179,39 @@ def dictionary() -> str:
     )
 
 
+def dictionary_by_claim() -> str:
+    """Return how many rules there are for each claim, by agent."""
+    counted: dict[str, dict[str, int]] = {}
+    for pattern_set in _registry().patterns():
+        for rule in pattern_set.rules:
+            for agent in rule.agents:
+                claims = counted.setdefault("any" if agent in ("*", "any") else agent, {})
+                claims[rule.claim.value] = claims.get(rule.claim.value, 0) + 1
+    agents = sorted(counted, key=lambda name: (name != "any", name))
+    rows = [(f"`{claim}`", *(str(counted[agent].get(claim, "")) for agent in agents)) for claim in Claim]
+    return _table(("claim", *agents), [*rows, ("all", *(str(sum(counted[agent].values())) for agent in agents))])
+
+
+def dictionary_scores() -> str:
+    """Return the figures of the samples that are part of the project, with the command."""
+    from logist_core.dictionary.reading import TextReader
+    from logist_core.dictionary.scores import read_samples, samples_from_jsonl, scores
+    from logist_core.observe import Dictionary
+
+    where = Path("plugins/logist-patterns-default/tests/held_out.jsonl")
+    registry = _registry()
+    samples = samples_from_jsonl((ROOT / where).read_text("utf-8"))
+    made = scores(read_samples(TextReader(Dictionary(registry.patterns()), registry), samples))
+    rows = [
+        (how, *(f"{made['overall'][how][name]:.3f}" for name in ("precision", "recall", "f1")))
+        for how in ("strict", "lenient")
+    ]
+    table = _table(("", "precision", "recall", "F1"), rows)
+    silent = made["none_false_positive_rate"]
+    command = f"```sh\nlogist patterns eval {where}\n```"
+    return f"{command}\n\n{table}\n\nOf the samples that say nothing, {silent:.1%} raise an alarm."
+
+
 def faults() -> str:
     """Return the reasons for which a plugin is refused."""
     notes = _comments(Reason)
@@ -227,7 +260,7 @@ PARTS: dict[str, Callable[[], str]] = {
     for made in (
         *(hooks, records, api_records, api_protocols, api_enums, api_functions, api_errors),
         *(journal_transitions, journal_fields, journal_phases, claims, arbitration, sources, dictionary),
-        *(faults, fault_cases),
+        *(faults, fault_cases, dictionary_by_claim, dictionary_scores),
         *(core_settings, plugin_settings),
     )
 }

@@ -99,6 +99,11 @@ def _time(rule_id: str, rule: Rule) -> Iterator[Finding]:
                 return
 
 
+def _settled(rule: Rule, other: Rule) -> bool:
+    """Whether it is clear, and known, which of two rules that disagree wins: an agent's own, or one that names both."""
+    return ("*" in rule.agents) != ("*" in other.agents) or _names(rule, other) or _names(other, rule)
+
+
 def _names(rule: Rule, other: Rule) -> bool:
     """Whether `rule` says that it overlaps `other`: by its id, or as one of a family (`any/*`)."""
     return other.id in rule.overlaps or f"{other.id.partition('/')[0]}/*" in rule.overlaps
@@ -120,7 +125,7 @@ class _Meeting:
             for text in rule.examples:
                 for other_id in sorted({hit.rule_id for hit in matcher.scan(text.encode("utf-8", "replace"), channel)}):
                     other = self._rules[other_id]
-                    if other.claim is not rule.claim and not (_names(rule, other) or _names(other, rule)):
+                    if other.claim is not rule.claim and not _settled(rule, other):
                         yield Finding(
                             "error",
                             rule_id,
