@@ -104,7 +104,7 @@ def _child(
     name: str, log: Path, rules: list[str], *, engine: str = "", part: int = 0, python: str = sys.executable
 ) -> dict[str, Any]:
     done = subprocess.run(
-        [python, str(_CHILD), name, str(log), json.dumps(rules), str(part)],
+        [python, str(_CHILD), name, str(log), str(part)], input=json.dumps(rules),
         env={**os.environ, VARIABLE: engine}, capture_output=True, text=True, check=False, timeout=3_600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
