@@ -44,7 +44,7 @@ def measure(scale: Scale) -> list[Table]:
             table, matching = _one(f"{count:,} rules", agentlog.rules(count), parts, whole)
             tables.append(table)
         plain = agentlog.rules(min(200, scale.rules[-1]), plain=True)
-        tables.append(_one(f"{len(plain):,} plain messages, anywhere in a line,", plain, parts, whole)[0])
+        tables.append(_one(f"{len(plain):,} plain messages anywhere in a line", plain, parts, whole)[0])
         share = 100 * matching / log.count(b"\n")
         tables[0].notes.append(f"log: {len(log) / 1e6:.0f} MB, {log.count(10):,} lines, {share:.2f} % of them match")
         return tables
