@@ -22,7 +22,6 @@ agents = ["@NAME@"]               # for whom; "*" is any agent
 id = "@NAME@/quota"
 claim = "rate_limited"            # logist patterns list --claims
 regex = '(?i)%lead%quota used up; (?:resets|try again) in (?P<retry_in_s>\\d+ \\w+)'
-literals = ["quota used up"]      # lower case; one of them is in every line that can match
 fields = { retry_in_s = "seconds" }
 examples = ["Quota used up; resets in 20 minutes"]
 counter_examples = [

@@ -14,7 +14,6 @@ A file of rules:
     id = "acme/usage-limit"
     claim = "rate_limited"
     regex = '%mark%Usage limit reached; resets (?P<resets_at>.+)'
-    literals = ["usage limit reached"]
     fields = { resets_at = "time" }
     examples = ["Usage limit reached; resets 3pm"]
     counter_examples = ['"Usage limit reached; resets {time}"', "- Say when the usage limit is reached"]

@@ -122,7 +122,8 @@ class Rule:
             nothing to say; its regex must begin with the line, since words of a model are in such lines).
         before: How many lines before this one the regex sees as well (at most 12, blank lines not counted), joined by
             line feeds; the match must reach into the last line, and the literals must be in that one.
-        literals: Lower-case strings of which at least one is in every line that can match: the prefilter.
+        literals: Only where none can be derived from the regex (docs/reference/matching.md): lower-case strings,
+            of which one at least is in every line that can match.
         fields: Group name to kind: `str`, `int`, `float`, `seconds` (a duration), `time` (a reset time).
         lease_s: See `Signal.lease_s`.
         final: See `Signal.final`.

@@ -2,7 +2,7 @@
 
 Runs on any Python: `re2` comes from an environment of the peers, where Logist is not.
 
-    python classify.py ENGINE LOG RULES PART     RULES: a JSON list of regexes; PART: a size in bytes
+    python classify.py ENGINE LOG PART     standard input: a JSON list of regexes; PART: a size in bytes
 """
 
 from __future__ import annotations
@@ -108,9 +108,9 @@ def peak_kib() -> int:
 
 
 def main() -> None:
-    engine, path, rules, part = sys.argv[1:]
+    engine, path, part = sys.argv[1:]
     made_in = time.process_time()
-    run = ENGINES[engine](json.loads(rules))
+    run = ENGINES[engine](json.load(sys.stdin))
     began, began_cpu = time.perf_counter(), time.process_time()
     pairs = list(run(path))
     wall, cpu = time.perf_counter() - began, time.process_time() - began_cpu
