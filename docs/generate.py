@@ -140,6 +140,22 @@ def claims() -> str:
     return _table(("claim", "believed without renewal", "believed from text, screen or title"), made)
 
 
+def arbitration() -> str:
+    """Return the truth table of arbitration; the last column is what the code answers."""
+    from logist_core.observe import arbitrate
+
+    sys.path.insert(0, str(ROOT / "tests"))
+    from support.arbitration import rows as truth_table
+    from support.arbitration import signals_of
+
+    made = []
+    for row in truth_table():
+        state = arbitrate(signals_of(row), row["at"], ended=row.get("ended", False)).state
+        claims = ", ".join(f"`{text}`" for text in row["signals"]) or "nothing"
+        made.append((row["says"], claims, f"{row['at']:g} s" + (", ended" if row.get("ended") else ""), f"`{state}`"))
+    return _table(("", "claims (what, source, second)", "asked at", "activity"), made)
+
+
 def sources() -> str:
     """Return the sources, strongest first."""
     return " > ".join(f"`{source.value}`" for source in Source)
@@ -197,7 +213,7 @@ PARTS: dict[str, Callable[[], str]] = {
     made.__name__.replace("_", "-"): made
     for made in (
         *(hooks, records, api_records, api_protocols, api_enums, api_functions, api_errors),
-        *(journal_transitions, journal_fields, journal_phases, claims, sources, dictionary, faults),
+        *(journal_transitions, journal_fields, journal_phases, claims, arbitration, sources, dictionary, faults),
         *(core_settings, plugin_settings),
     )
 }

@@ -32,12 +32,14 @@ from logist_core.protocols import (
     AgentContext,
     AttachChannel,
     AttachEvent,
+    Conversational,
     Last,
     Readiness,
     Runtime,
     Sentinel,
     Watch,
 )
+from logist_core.types.conversation import Entry, EntryKind
 from logist_core.types.credential import credential_id
 from logist_core.types.dictionary import pattern_set_from_files, rule_from_mapping, rule_to_mapping, rules_from_toml
 from logist_core.types.job import (
@@ -94,6 +96,9 @@ __all__ = [
     "Claim",
     "ConfigError",
     "Continuation",
+    "Conversational",
+    "Entry",
+    "EntryKind",
     "Exit",
     "ExitCode",
     "ExitStatus",

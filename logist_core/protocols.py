@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
 from logist_core.types._json import JSON
+from logist_core.types.conversation import Entry
 from logist_core.types.job import AttemptStatus, JobSpec, Outcome
 from logist_core.types.launch import (
     AttemptKey,
@@ -129,6 +130,18 @@ class Agent(Protocol):
 
     def unstick(self) -> bytes | None:
         """Return the keys that free this agent from a stuck stream (`b"\\x1b"`), or None where none do."""
+        ...
+
+
+@runtime_checkable
+class Conversational(Protocol):
+    """An agent whose output tells its conversation. Offered by an `Agent` that can, beside the methods of `Agent`."""
+
+    def conversation(self, line: str, stream: str) -> Iterable[Entry]:
+        """Return what one line of structured output adds to the conversation; nothing for one that adds nothing.
+
+        As `Agent.parse`: pure, total, any text may come. Called by `logist show`, after the fact.
+        """
         ...
 
 

@@ -42,6 +42,11 @@ def text(value: object) -> str:
     return value[:4096].encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
+def long_text(value: object) -> str:
+    """Return a string of any length, for `conversation`; "" for anything else."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+
+
 def number(value: object) -> float | None:
     """Return a finite number, or None."""
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -111,9 +111,19 @@ def test_text(app: App, file: str, agent: str, stream: str, paths: tuple[str, ..
     pattern_views.print_signals(signals, activity, as_json=as_json)
 
 
-# What agents print often begins with a hyphen.
-@command.command("why", context_settings={"ignore_unknown_options": True})
-@click.argument("words", metavar="TEXT|-", nargs=-1, required=True, type=click.UNPROCESSED)
+class _TextCommand(click.Command):
+    """Takes a text that begins with a hyphen, as what agents print often does, for no option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Move words that can't be options behind the others."""
+        texts = [word for word in args if word.startswith("-") and any(letter.isspace() for letter in word)]
+        if texts and "--" not in args:
+            args = [word for word in args if word not in texts] + ["--", *texts]
+        return super().parse_args(ctx, args)
+
+
+@command.command("why", cls=_TextCommand)
+@click.argument("words", metavar="TEXT|-", nargs=-1, required=True)
 @_agent_option
 @_stream_option
 @click.option("--version", metavar="VERSION", help="The agent's version, for rules that are for some versions only.")

@@ -53,7 +53,15 @@ def command(
         from logist_core.supervise import daemon
 
         home = app.make_home()
-        ctx.exit(daemon.run(home, max_jobs=max_jobs or _configured(app), on_demand=on_demand, pace=_pace(app)))
+        ctx.exit(
+            daemon.run(
+                home,
+                max_jobs=max_jobs or _configured(app),
+                on_demand=on_demand,
+                pace=_pace(app),
+                interventions_per_hour=int(app.config.get("interventions_per_hour")),
+            )
+        )
 
 
 def _pace(app: App) -> Pace:

@@ -131,7 +131,8 @@ def print_scores(scores: Mapping[str, JSON], readings: Sequence[Reading], *, as_
     for title, name in (("LABEL", "per_label"), ("AGENT", "per_agent")):
         _table((title, *_HEAD), [_row(key, counts) for key, counts in scores[name].items()])
         output.line()
-    _table(("", *_HEAD), [_row("all", scores["overall"])])
+    labelled = sum(reading.sample.label != "none" for reading in readings)
+    _table(("", *_HEAD), [_row("all", {"samples": labelled, **scores["overall"]})])
     silent = sum(reading.sample.label == "none" for reading in readings)
     output.line(f"of {silent} samples that say nothing, {scores['none_false_positive_rate']:.1%} raise an alarm")
     texts = {reading.sample.id: reading.sample.text for reading in readings}

@@ -218,8 +218,9 @@ def _usage(status: JobStatus, spec: JobSpec | None) -> str:
     used, budget = status.usage, spec.budget if spec is not None else Budget()
     counts = [count for count in (used.tokens_in, used.tokens_out) if count is not None]
     tokens = sum(counts) if counts else None
+    turns = used.turns if budget.turns is not None else None  # of no interest by themselves
     parts = [
-        _of(used.turns, budget.turns, "{:,.0f}", "turns"),
+        _of(turns, budget.turns, "{:,.0f}", "turns"),
         _of(tokens, budget.tokens, "{:,.0f}", "tokens"),
         _of(used.cost_usd, budget.cost_usd, "${:,.2f}", ""),
     ]

@@ -1,15 +1,19 @@
 """Resolves a plugin's settings: command line over project over user over the plugin's own defaults.
 
+A sentinel's may differ from agent to agent: `[sentinels.default.agents.codex]` stands over `[sentinels.default]` of the
+same file.
+
 Invariant: every resolved value has its setting's type, whatever the files hold; a project's file sets nothing but
 settings marked `project=True`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from logist_core.config.files import as_table
 from logist_core.config.layers import Config, Layer, Origin
 from logist_core.config.schema import SETTINGS_TABLES
 from logist_core.config.text import listed, nearest, printable, quoted
@@ -28,8 +32,18 @@ class Resolved(NamedTuple):
     origin: Origin
 
 
+#: The key of a sentinel's table that holds tables for single agents.
+PER_AGENT = "agents"
+
+
 def resolve_settings(
-    record: Record, kind: str, name: str, config: Config, overrides: Mapping[str, str] | None = None
+    record: Record,
+    kind: str,
+    name: str,
+    config: Config,
+    overrides: Mapping[str, str] | None = None,
+    *,
+    agent: str | None = None,
 ) -> dict[str, JSON]:
     """Return the settings for a plugin's factory: every setting of `record`, each with a value of its type.
 
@@ -39,24 +53,32 @@ def resolve_settings(
         name: The plugin's.
         config: The files; what a project may not set becomes a warning in it.
         overrides: From the command line (`--agent-set NAME=VALUE`), as text.
+        agent: For a sentinel: the agent that it will judge; None: what is set for single agents is left out.
 
     Raises:
         ConfigError: The user's file has an unknown setting or a value of the wrong type.
         UsageError: An override has.
     """
-    return {key: found.value for key, found in resolve(record, kind, name, config, overrides).items()}
+    found = resolve(record, kind, name, config, overrides, agent=agent)
+    return {key: value.value for key, value in found.items()}
 
 
 def resolve(
-    record: Record, kind: str, name: str, config: Config, overrides: Mapping[str, str] | None = None
+    record: Record,
+    kind: str,
+    name: str,
+    config: Config,
+    overrides: Mapping[str, str] | None = None,
+    *,
+    agent: str | None = None,
 ) -> dict[str, Resolved]:
     """Do what `resolve_settings` does, and say where each value comes from."""
     plugin = _Plugin(kind, name, settings_of(record))
     found = {key: Resolved(default_of(setting), Origin("default")) for key, setting in plugin.known.items()}
     for layer in reversed(config.layers()):
-        for key, value in layer.plugin_table(kind, name).items():
+        for keys, value in plugin.entries(layer, agent):
             try:
-                found[key] = Resolved(plugin.from_file(layer, key, value), layer.origin)
+                found[keys[-1]] = Resolved(plugin.from_file(layer, keys, value), layer.origin)
             except ConfigError as error:
                 if layer.name != "project":
                     raise
@@ -94,8 +116,20 @@ class _Plugin:
     name: str
     known: Mapping[str, Setting]
 
-    def from_file(self, layer: Layer, key: str, value: object) -> JSON:
-        where = layer.at(SETTINGS_TABLES[self.kind], self.name, key)
+    def entries(self, layer: Layer, agent: str | None) -> Iterator[tuple[tuple[str, ...], object]]:
+        """Yield the keys below the plugin's table, and the values; those for the agent last, as they stand over all."""
+        table = layer.plugin_table(self.kind, self.name)
+        divided = self.kind == "sentinel" and PER_AGENT not in self.known
+        for key, value in table.items():
+            if not divided or key != PER_AGENT or as_table(value) is None:
+                yield (key,), value
+        if divided and agent is not None:
+            for key, value in (as_table((as_table(table.get(PER_AGENT)) or {}).get(agent)) or {}).items():
+                yield (PER_AGENT, agent, key), value
+
+    def from_file(self, layer: Layer, keys: tuple[str, ...], value: object) -> JSON:
+        key = keys[-1]
+        where = layer.at(SETTINGS_TABLES[self.kind], self.name, *keys)
         setting = self.known.get(key)
         if setting is None:
             raise self.unknown(ConfigError, key, f"{where}: ")

@@ -177,6 +177,8 @@ def _refused(rule: Rule, number: int) -> str | None:
         return f"a project may have {MOST_PROJECT_RULES} rules"
     if rule.claim not in PROJECT_CLAIMS:
         return f"a project's rule can't claim {rule.claim}"
+    if "json" in rule.channels:
+        return "a project's rule can't read structured lines"
     if extra := sorted(set(rule.fields) - PROJECT_FIELDS):
         return f"a project's rule can't capture {extra[0]!r}"
     if len(rule.regex) > MOST_PROJECT_REGEX:

@@ -99,8 +99,16 @@ def _time(rule_id: str, rule: Rule) -> Iterator[Finding]:
                 return
 
 
+def _names(rule: Rule, other: Rule) -> bool:
+    """Whether `rule` says that it overlaps `other`: by its id, or as one of a family (`any/*`)."""
+    return other.id in rule.overlaps or f"{other.id.partition('/')[0]}/*" in rule.overlaps
+
+
 class _Meeting:
-    """The rules that can meet on one line: for a common agent, in a common channel."""
+    """The rules that can meet on one line: for a common agent, in a common channel.
+
+    Two that claim the same may both match: either is right. Two that disagree have to know of one another.
+    """
 
     def __init__(self, rules: Iterable[tuple[str, Rule]]) -> None:
         self._rules = dict(rules)
@@ -112,7 +120,7 @@ class _Meeting:
             for text in rule.examples:
                 for other_id in sorted({hit.rule_id for hit in matcher.scan(text.encode("utf-8", "replace"), channel)}):
                     other = self._rules[other_id]
-                    if other_id != rule_id and rule.id not in other.overlaps and other.id not in rule.overlaps:
+                    if other.claim is not rule.claim and not (_names(rule, other) or _names(other, rule)):
                         yield Finding(
                             "error",
                             rule_id,

@@ -69,7 +69,10 @@ class _Counts:
             self.right_samples[how] += right and sample
 
     def to_json(self) -> dict[str, JSON]:
-        return {"samples": self.samples, **{how: self._f1(how) for how in ("strict", "lenient")}}
+        return {"samples": self.samples, **self.figures()}
+
+    def figures(self) -> dict[str, JSON]:
+        return {how: self._f1(how) for how in ("strict", "lenient")}
 
     def _f1(self, how: str) -> dict[str, JSON]:
         precision = self.right_claims[how] / self.claims if self.claims else 1.0
@@ -160,7 +163,7 @@ def scores(readings: Sequence[Reading]) -> dict[str, JSON]:
         if got != NONE and not lenient:
             per_label[got].add(sample=False, claim=True, **facts)
     return {
-        "overall": overall.to_json(),
+        "overall": overall.figures(),
         "per_label": {name: counts.to_json() for name, counts in sorted(per_label.items())},
         "per_agent": {name: counts.to_json() for name, counts in sorted(per_agent.items())},
         "none_false_positive_rate": round(fired / silent, 4) if silent else 0.0,

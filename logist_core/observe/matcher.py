@@ -23,7 +23,7 @@ from logist_core.types.signals import Claim, PatternSet, Rule
 MATCH_TIMEOUT_S = 0.1
 _MAX_TIMEOUTS = 3
 #: Pieces of this size stay in the processor's cache through all passes.
-_PIECE_BYTES = 128 * 1024
+_PIECE_BYTES = 64 * 1024
 
 #: What is only true while it can be seen: a spinner, a prompt, the empty composer.
 WHILE_VISIBLE = frozenset({Claim.WORKING, Claim.WAITING_INPUT, Claim.PERMISSION_PROMPT, Claim.UPDATE_PROMPT})
@@ -75,21 +75,22 @@ class Dictionary:
         """What is wrong with single rules, a line each. Compiles all of them, so it isn't free."""
         return [problem for rule_id, rule in self._rules for problem in rule_problems(rule_id, rule)]
 
-    def for_agent(self, agent: str, version: str | None = None) -> Matcher:
+    def for_agent(self, agent: str, version: str | None = None, program: str | None = None) -> Matcher:
         """Return the matcher with the rules that are meant for `agent`.
 
         Args:
             agent: The agent's name; rules for any agent are always in.
             version: Its version where known; else version ranges are ignored.
+            program: The name of the program that it runs, if that is another one (`goose`, run by the command agent).
         """
-        return Matcher(self.rules_for(agent, version))
+        return Matcher(self.rules_for(agent, version, program))
 
-    def rules_for(self, agent: str, version: str | None = None) -> list[tuple[str, Rule]]:
+    def rules_for(self, agent: str, version: str | None = None, program: str | None = None) -> list[tuple[str, Rule]]:
         """Return the rules that are meant for `agent`, with their full ids. Arguments as for `for_agent`."""
         return [
             (rule_id, rule)
             for rule_id, rule in self._rules
-            if ("*" in rule.agents or agent in rule.agents) and in_range(version, rule.versions)
+            if not {"*", agent, program}.isdisjoint(rule.agents) and in_range(version, rule.versions)
         ]
 
 
@@ -117,6 +118,11 @@ class Matcher:
     def rules(self) -> tuple[Rule, ...]:
         """The rules in the order in which they win."""
         return tuple(entry.rule for entry in self._entries)
+
+    def know_version(self, version: str) -> None:
+        """Leave out the rules that are for other versions of the agent than `version`, from now on."""
+        for entry in self._entries:
+            entry.other_version = not in_range(version, entry.rule.versions)
 
     @property
     def slow_rules(self) -> tuple[str, ...]:
@@ -193,12 +199,12 @@ class Matcher:
         context: Sequence[str],
     ) -> list[Hit]:
         cleaned = clean_block(block[start:end])
-        line = line_text(cleaned)
-        if not line:
+        entries = index.entries_for(haystack(cleaned))
+        if not entries or not (line := line_text(cleaned)):
             return []
         hits: list[Hit] = []
         before: list[str] | None = None
-        for entry in index.entries_for(haystack(cleaned)):
+        for entry in entries:
             if entry.before and before is None:
                 before = _lines_before(block, start, context, self.context_lines)
             if hit := self._confirm(entry, line, before or (), base + start):
@@ -207,7 +213,7 @@ class Matcher:
 
     def _confirm(self, entry: _Entry, line: str, before: Sequence[str], offset: int) -> Hit | None:
         pattern = entry.pattern(self.problems)
-        if pattern is None or not line:
+        if pattern is None or not line or entry.other_version:
             return None
         text, reach = line, 0
         if entry.before:
@@ -234,6 +240,7 @@ class _Entry:
         self.rule = rule
         self.guarded = rule.guard and rule.claim not in WHILE_VISIBLE
         self.before = min(max(rule.before, 0), MAX_BEFORE)
+        self.other_version = False
         self._pattern: Any = None
         self._off = False
         self._timeouts = 0
@@ -277,8 +284,8 @@ class _Channel:
 
     def entries_for(self, line: bytes) -> list[_Entry]:
         """Return the rules that may match a line, as `text.haystack` returns it, in the order in which they win."""
-        ranks = sorted([*self._prefilter.rules_in(line), *self._slow])
-        return [self.entries[rank] for rank in ranks]
+        ranks = [*self._prefilter.rules_in(line), *self._slow]
+        return [self.entries[rank] for rank in sorted(ranks)] if ranks else []
 
 
 def _all_lines(piece: bytes) -> Iterator[tuple[int, int]]:

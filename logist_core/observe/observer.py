@@ -85,6 +85,10 @@ class Observer:
         self.progress_at: float | None = saved.get("progress_at")
         self.retries: int = saved.get("retries", 0)
         self.session_id: str | None = saved.get("session_id")
+        self._matcher = matcher
+        self._agent_version: str | None = None
+        if isinstance(version := saved.get("agent_version"), str):
+            self._know_version(version)
         self._meter = Meter(saved.get("usage"))
         self.problems: list[str] = []
         self._reports_taken = 0
@@ -109,6 +113,11 @@ class Observer:
     def caught_up(self) -> bool:
         """Whether all that was in the logs at the last look has been read."""
         return self._out.tail.behind == 0 and self._err.tail.behind == 0
+
+    @property
+    def read_bytes(self) -> tuple[int, int]:
+        """How far `out.log` and `err.log` have been read."""
+        return self._out.tail.offset, self._err.tail.offset
 
     @property
     def output_bytes(self) -> int:
@@ -197,6 +206,7 @@ class Observer:
         """Return what another observer needs to go on from here: plain JSON."""
         return {
             "version": _CHECKPOINT_VERSION,
+            "agent_version": self._agent_version,
             "now": self._now,
             "streams": {"out": self._out.checkpoint(), "err": self._err.checkpoint()},
             "signals": [plain(signal) for signal in self.signals()],
@@ -232,6 +242,10 @@ class Observer:
             elif self._counts_echoes:
                 self._echoes.add(line, normalised(line))
 
+    def _know_version(self, version: str) -> None:
+        self._agent_version = version
+        self._matcher.know_version(version)
+
     def _progressed(self, now: float) -> None:
         self.progress += 1
         self.progress_at = now
@@ -254,6 +268,8 @@ class Observer:
         self._meter.add(signal)
         if isinstance(session := fields.get("session_id"), str) and session:
             self.session_id = session
+        if isinstance(version := fields.get("version"), str) and version != self._agent_version:
+            self._know_version(version)
         self._note_step(signal)
         if isinstance(closed := fields.get("tool_closed"), str):
             self._tools.pop(closed, None)

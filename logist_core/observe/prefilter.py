@@ -1,8 +1,8 @@
 """Finds the few lines of a log that any rule may match. Owns the way from literals back to lines and rules.
 
 Invariant: a line that isn't returned holds no literal in its folded form (`text.folded`). The bytes are searched as
-they are; a line where cleaning would join what stands apart, or where a letter is folded that isn't ASCII, is
-*awkward*: it is cleaned first and searched once more.
+they are. A line where cleaning would join what stands apart, or where a letter is folded that isn't ASCII, is
+*awkward*: it is returned in any case, or, as colours are frequent, cleaned and searched once more.
 """
 
 from __future__ import annotations
@@ -15,11 +15,16 @@ from logist_core.observe.engines import Automaton, Engine, open_engine
 from logist_core.observe.literals import Literals
 from logist_core.observe.text import AFTER_ESCAPE, CONTROLS, FOLDED_LETTERS, clean_block, folded
 
-_FOLDED = tuple(letter.encode() for letter in FOLDED_LETTERS)
-_C1 = re.compile(rb"\xc2[\x80-\x9f]")
+_ESCAPE, _NUL = b"\x1b", b"\0"
+#: A line that holds one of these is looked at: what cleaning deletes (NUL is looked for by itself, as no engine takes
+#: it, escape sequences as well), and letters that equal an ASCII letter.
+_AWKWARD = (
+    *(bytes([c]) for c in CONTROLS if bytes([c]) not in (_ESCAPE, _NUL)),
+    *(b"\xc2" + bytes([c]) for c in range(0x80, 0xA0)),
+    *(letter.encode() for letter in FOLDED_LETTERS),
+)
 _CONTINUATION = bytes(range(0x80, 0xC0))
 _NOT_ASCII = bytes(range(0x80, 0x100))
-_OTHER_CONTROLS = [bytes([c]) for c in CONTROLS if c != 0x1B]
 
 
 class Prefilter:
@@ -43,7 +48,7 @@ class Prefilter:
                     number = self._number(most_telling)
                     rest = frozenset(self._number(text) for text in others)
                     self._groups[number].append((rule, 1 << place, rest))
-        self._engine: Engine | None = open_engine(sorted(first)) if first else None
+        self._engine: Engine | None = open_engine([*sorted(first), *_AWKWARD]) if first else None
         self._split = _splitting_escape(first)
         self._asked = Automaton(list(self._texts), large=False) if self._texts else None
 
@@ -66,10 +71,13 @@ class Prefilter:
         for place in self._engine.find(block):
             if place >= end:
                 end = _add_line(block, place, found)
-        if awkward := self._awkward_lines(block):
-            self._add_cleaned(block, [item for item in awkward.items() if item[0] not in found], found)
-            return sorted(found.items())
-        return list(found.items())
+        in_order = len(found)
+        place = block.find(_NUL)
+        while place >= 0:
+            place = block.find(_NUL, _add_line(block, place, found))
+        if _ESCAPE in block and (split := self._split_lines(block)):
+            self._add_cleaned(block, [item for item in split.items() if item[0] not in found], found)
+        return list(found.items()) if len(found) == in_order else sorted(found.items())
 
     def rules_in(self, line: bytes) -> list[int]:
         """Return the rules that `line`, as `text.haystack` returns it, holds all texts for."""
@@ -94,42 +102,25 @@ class Prefilter:
             start, end = places[bisect_right(starts, place) - 1]
             found[start] = end
 
-    def _awkward_lines(self, block: bytes) -> dict[int, int]:
-        """Return the lines whose literals may be hidden by what cleaning removes, as start -> end."""
+    def _split_lines(self, block: bytes) -> dict[int, int]:
+        """Return the lines whose literals an escape sequence may stand in, as start -> end."""
         lines: dict[int, int] = {}
-        if b"\x1b" in block and self._split is not None:
-            place = 0
-            while match := self._split.search(block, place):
-                place = _add_line(block, match.start(), lines)
-        for control in _OTHER_CONTROLS:
-            _add_lines(block, control, lines)
-        if not block.isascii():
-            for letter in _FOLDED:
-                _add_lines(block, letter, lines)
-            place = 0
-            while match := _C1.search(block, place):
-                place = _add_line(block, match.start(), lines)
+        place = 0
+        while match := self._split.search(block, place):
+            place = _add_line(block, match.start(), lines)
         return lines
 
 
-def _add_lines(block: bytes, text: bytes, lines: dict[int, int]) -> None:
-    place = block.find(text)
-    while place >= 0:
-        place = block.find(text, _add_line(block, place, lines))
-
-
 def _add_line(block: bytes, place: int, lines: dict[int, int]) -> int:
-    end = _line_end(block, place)
+    """Add the line around `place`; return its end."""
+    end = block.find(b"\n", place)
+    if end < 0:
+        end = len(block)
     lines[block.rfind(b"\n", 0, place) + 1] = end
     return end
 
 
-def _line_end(block: bytes, place: int) -> int:
-    end = block.find(b"\n", place)
-    return len(block) if end < 0 else end
-
-
-def _splitting_escape(literals: Iterable[bytes]) -> re.Pattern[bytes] | None:
+def _splitting_escape(literals: Iterable[bytes]) -> re.Pattern[bytes]:
     """Return what finds escape sequences that may stand inside of a literal, or of a character.
 
     Those between a word and a blank are the rule, and don't count. A long run of escape sequences counts always: else

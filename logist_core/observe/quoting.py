@@ -30,7 +30,7 @@ _BEGINNINGS = tuple(
         ),
         "a search result": (
             r"(?:[\w@.-]*[/\\])*[\w@.-]+\.[A-Za-z]\w{0,9}(?:[:-]\d+){1,2}[:-]",
-            r"(?:[\w@.-]+/)+[\w@.-]+:\s*\S",
+            r"(?:[\w@.-]+/)+[\w@.-]+:(?!:)\s*\S",
         ),
         "a numbered line of a file": (r"\d{1,6}(?:→|\s*[|│]\s|\t)\s*\S",),
         "a list item": (r"[-*+]\s+\S", r"\d{1,3}[.)](?=\s+[A-Z`\"'*_\[])"),
@@ -53,6 +53,13 @@ _BEGINNINGS = tuple(
             r"[\w.$\[\]'\"-]{1,60}\s*(?::\s*[\w\[\]|., ]{1,40})?\s*(?:[-+*/|&]?=(?![=>])|=>|:=|\+=)\s*\S",
             r"[\w.$]{1,60}!?\((?=[\"'`f])",
             r"@\w|#\[|\}|\)\s*[{;,]?$|\]\s*[;,]?$",
+            r"[\w.]+,$|\w+ as \w+,?$",
+            r"(?!error|fatal|warning)[a-z_]\w*: (?:[A-Z][a-z]+){2,}\w*(?:\[.*\])?(?: \| \w+)*,?$",
+            r"[a-z_]\w*: (?:bool|int|str|float|dict|list|tuple|Literal|Optional|Final|Any)\b",
+        ),
+        "documentation": (
+            r"[\w.]*(?:Error|Exception)s?: (?:If|When|Whether|Raised|For|On)\b",
+            r":(?:param|raises?|returns?|type)\b",
         ),
         "a quoted string": (r"[rbuf]{0,2}[\"'`“]",),
     }.items()

@@ -168,8 +168,13 @@ class LineStream:
         except (ValueError, RecursionError):
             return None
         made = reader.parse_event(text, self._name, offset, now)
+        if made:
+            return made
         # Standard error is the program's own: a structured log line that the plugin doesn't know may be matched.
-        return None if self._name == "err" and not made else made
+        if self._name == "err":
+            return None
+        hits = best_of_lines(self._matcher.scan(line, "json", offset))
+        return [signal_of(hit, source=Source.TEXT, stream=self._name, now=now) for hit in hits]
 
     def _read_text(self, data: bytes, offset: int, now: float, reader: Reader) -> list[Signal]:
         if not data:

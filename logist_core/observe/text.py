@@ -65,7 +65,8 @@ def _blank_or_nothing(match: re.Match[bytes]) -> bytes:
 
 def haystack(cleaned: bytes) -> bytes:
     """Return cleaned lines as texts are looked for in them: folded, runs of blanks as one."""
-    return _BLANKS.sub(b" ", folded(cleaned))
+    cleaned = folded(cleaned)
+    return _BLANKS.sub(b" ", cleaned) if b"  " in cleaned else cleaned
 
 
 def folded(cleaned: bytes) -> bytes:

@@ -50,6 +50,7 @@ class Guard:
         self._sentinel = sentinel
         self._deadline_s = deadline_s
         self._state = _dumped(state) if isinstance(state, Mapping) else None
+        self._before = self._state
         self._restored = self._state is not None
         self.fault: str | None = None
 
@@ -58,8 +59,13 @@ class Guard:
         """The policy's memory, as plain JSON of the caller's own."""
         return {} if self._state is None else _loaded(self._state)
 
+    def take_back(self) -> None:
+        """Let the policy forget the last look: what it asked for was not done."""
+        self._state = self._before
+
     def step(self, observation: Observation) -> Verdict:
         """Return the verdict on one observation. Never raises, never blocks for longer than the deadline."""
+        self._before = self._state
         if self.fault is None:
             try:
                 return self._judge(observation)

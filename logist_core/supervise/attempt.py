@@ -72,6 +72,7 @@ class Surroundings:
     clocks: Clocks
     committed: Callable[[JobStatus], None]
     fleet: Fleet
+    allowance: Callable[[], str | None] = lambda: None
 
 
 class AttemptWatch:
@@ -128,7 +129,7 @@ class AttemptWatch:
         )
         attempts = self._status.attempts
         before = str(around.store.attempt_dir(spec.id, attempts[-2].number)) if attempts[-1].resumed else None
-        self._sentinel = SentinelLoop(around.plugins, spec, str(self._directory), before, events)
+        self._sentinel = SentinelLoop(around.plugins, spec, str(self._directory), before, events, around.allowance)
         subscriptions = self._subscribe()
         if self._watch is not None:
             asyncio.get_running_loop().add_reader(self._watch.fileno(), self._watch_fired)
@@ -212,6 +213,7 @@ class AttemptWatch:
             await self._around.caller.run("the observer", CALL_S, observer.feed, self._around.clocks.wall())
             if observer.caught_up or observer.output_bytes - before >= MOST_BYTES_A_ROUND:
                 break
+        self._sentinel.note_read(observer, self._around.clocks.wall())
         activity = observer.activity(self._around.clocks.wall())
         new_session = observer.session_id is not None and observer.session_id != self._status.session_id
         problems = list(observer.problems)

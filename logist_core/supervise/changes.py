@@ -15,7 +15,9 @@ from types import TracebackType
 #: How often every subscriber is called where the system can't tell of changes (macOS: untested).
 POLL_S = 0.2
 #: What the supervisor itself writes into the directories that it watches: no news to it.
-OWN_FILES = frozenset({"observer.json", "sentinel.json", "hooks.json", "state.json", "plan.json"})
+OWN_FILES = frozenset(
+    {"observer.json", "sentinel.json", "sentinel.rec", "sentinel.rec.1", "hooks.json", "state.json", "plan.json"}
+)
 
 
 class Changes:

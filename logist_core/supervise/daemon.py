@@ -37,6 +37,7 @@ from logist_core.supervise.clocks import Clocks, wait_left_s
 from logist_core.supervise.environment import respawn_environment
 from logist_core.supervise.fleet import Fleet
 from logist_core.supervise.hooks import Hooks
+from logist_core.supervise.interventions import Interventions
 from logist_core.supervise.limits import USUAL_PACE, Pace
 from logist_core.supervise.plugins import Caller, Plugins
 from logist_core.supervise.reconcile import Reconciled, reconcile
@@ -85,6 +86,7 @@ class Supervisor:
         clocks: Clocks | None = None,
         replaced: Callable[[], bool] = lambda: False,
         pace: Pace = USUAL_PACE,
+        interventions_per_hour: int = 5,
     ) -> None:
         """Supervise `home`.
 
@@ -97,12 +99,14 @@ class Supervisor:
             ready: Called when stock has been taken and pokes are heard.
             clocks: For tests.
             pace: How patient to be with limits.
+            interventions_per_hour: How often sentinels may act, on all jobs together.
             replaced: Says that another supervisor serves this home now: this one leaves to it.
         """
         self._home, self._store, self._registry = home, store, registry
         self._max_jobs, self._idle_s, self._ready = max_jobs, idle_s, ready
         self._clocks = clocks or Clocks()
         self._replaced = replaced
+        self._interventions = Interventions(home.path, interventions_per_hour, self._clocks.wall)
         self._fleet = Fleet(pace, self._clocks.wall)
         self._plugins = Plugins(registry)
         self._caller = Caller()
@@ -147,6 +151,7 @@ class Supervisor:
                         clocks=self._clocks,
                         committed=self._committed,
                         fleet=self._fleet,
+                        allowance=self._interventions.take,
                     )
                     await self._take_stock()
                     self._announce(sock)
@@ -470,7 +475,15 @@ def _bind(home: Path) -> socket.socket:
     return sock
 
 
-def run(home: Home, *, max_jobs: int | None, on_demand: bool, idle_s: float = IDLE_S, pace: Pace = USUAL_PACE) -> int:
+def run(
+    home: Home,
+    *,
+    max_jobs: int | None,
+    on_demand: bool,
+    idle_s: float = IDLE_S,
+    pace: Pace = USUAL_PACE,
+    interventions_per_hour: int = 5,
+) -> int:
     """Supervise `home` in this process until it is told to leave; return an exit code.
 
     Args:
@@ -479,6 +492,7 @@ def run(home: Home, *, max_jobs: int | None, on_demand: bool, idle_s: float = ID
         on_demand: Started by a command: leave when idle, and say READY or BUSY on standard output.
         idle_s: See `IDLE_S`.
         pace: How patient to be with limits.
+        interventions_per_hour: How often sentinels may act, on all jobs together.
     """
     from logist_core.jobs.store import JobStore
     from logist_core.registry import Registry
@@ -503,6 +517,7 @@ def run(home: Home, *, max_jobs: int | None, on_demand: bool, idle_s: float = ID
             idle_s=idle_s if on_demand else None,
             ready=(lambda: _say(READY)) if on_demand else (lambda: None),
             pace=pace,
+            interventions_per_hour=interventions_per_hour,
             replaced=partial(singleton.is_replaced, home.path, lock),
         )
         try:

@@ -5,6 +5,7 @@ Called by the holder of the supervisor's lock only: a supervisor that takes stoc
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -184,6 +185,6 @@ def open_observer(store: JobStore, plugins: Plugins, spec: JobSpec, status: JobS
         pty=plan.pty,
         cols=plan.cols,
         rows=plan.rows,
-        matcher=plugins.dictionary(spec).for_agent(spec.agent),
+        matcher=plugins.dictionary(spec).for_agent(spec.agent, program=os.path.basename(plan.argv[0])),
         checkpoint=checkpoint,
     )

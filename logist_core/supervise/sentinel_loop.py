@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from logist_core.errors import LogistError, PluginUnavailable
 from logist_core.jobs.atomic import read_json, write_json
 from logist_core.sentinel import Guard
-from logist_core.supervise.settle import SENTINEL_RESUME, SENTINEL_STOP
+from logist_core.sentinel.recording import Recorder
+from logist_core.supervise.settle import OVER_BUDGET, SENTINEL_RESUME, SENTINEL_STOP
 from logist_core.types._json import JSON
 from logist_core.types.job import JobEvent, JobSpec, JobStatus
 from logist_core.types.launch import LaunchSpec, RuntimeHandle, Stdin, Vitals
@@ -32,6 +33,8 @@ SHORTEST_PERIOD_S = 0.25
 LONGEST_PERIOD_S = 60.0
 #: So often at least within the policy's `stall_s`.
 LOOKS_PER_STALL = 4
+#: Interventions on a job count against the policy's own cap for so long; those on a home for an hour.
+CAP_WINDOW_S = 6 * 3600.0
 _FILE = "sentinel.json"
 _MARKS = {Level.SUSPECT: "suspect", Level.STALLED: "stalled"}
 
@@ -50,7 +53,13 @@ class SentinelLoop:
     """One attempt's sentinel. A job whose sentinel plugin is missing or broken runs on, unjudged, and says so."""
 
     def __init__(
-        self, plugins: Plugins, spec: JobSpec, directory: str, before: str | None, events: Sequence[JobEvent]
+        self,
+        plugins: Plugins,
+        spec: JobSpec,
+        directory: str,
+        before: str | None,
+        events: Sequence[JobEvent],
+        allowance: Callable[[], str | None] = lambda: None,
     ) -> None:
         """Go on from what is on disk.
 
@@ -60,9 +69,11 @@ class SentinelLoop:
             directory: The attempt's.
             before: Directory of the attempt that this one goes on from, whose memory it then inherits.
             events: The job's journal.
+            allowance: Counts an act for the whole home; returns why it isn't allowed, if so.
         """
         self._path = Path(directory) / _FILE
         self._guard: Guard | None = None
+        self._recorder: Recorder | None = None
         self._last: tuple[Level, str] = (Level.ACTIVE, "")
         self._fault_told = False
         self._progress_seen = -1
@@ -71,7 +82,11 @@ class SentinelLoop:
         self.due_s = 0.0
         self._saved_for_s: float | None = None
         self.period_s = PERIOD_S
-        self.interventions = _interventions(events)
+        self._acts = _acts(events)
+        self._most = spec.budget.interventions
+        self._allowance = allowance
+        self._refused: str | None = None
+        self._read = (0, 0)
         try:
             sentinel = plugins.sentinel(spec)
             saved = read_json(self._path)
@@ -83,6 +98,8 @@ class SentinelLoop:
         except LogistError:
             saved = None  # it starts to remember anew
         self._guard = Guard(sentinel, saved.get("state") if isinstance(saved, dict) else None)
+        self._recorder = Recorder(directory, lambda: self._guard.state if self._guard is not None else {})
+        self._recorder.begin()
         with contextlib.suppress(Exception):  # settings() is the plugin's; without it the usual period will do
             self.period_s = _period_s(sentinel.settings())
 
@@ -108,43 +125,79 @@ class SentinelLoop:
         if self._guard is None:
             return self._tell_fault()
         progress_at = observer.progress_at
-        verdict = self._guard.step(
-            Observation(
-                now_s=now_s,
-                wall=wall,
-                attempt=status.attempt,
-                activity=observer.activity(wall),
-                output_bytes=observer.output_bytes,
-                progress=observer.progress,
-                progress_s=0.0 if progress_at is None else min(max(now_s - (wall - progress_at), 0.0), now_s),
-                retries=observer.retries,
-                open_tools=observer.open_tools(now_s),
-                vitals=vitals,
-                buffered=plan.buffered,
-                interventions=self.interventions,
-                cancelling=status.cancel is not None,
-                period_s=period_s,
-                remedies=remedies,
-                heals_s=plan.heals_s,
-                loop=observer.loop,
-            )
+        seen = Observation(
+            now_s=now_s,
+            wall=wall,
+            attempt=status.attempt,
+            activity=observer.activity(wall),
+            output_bytes=observer.output_bytes,
+            progress=observer.progress,
+            progress_s=0.0 if progress_at is None else min(max(now_s - (wall - progress_at), 0.0), now_s),
+            retries=observer.retries,
+            open_tools=observer.open_tools(now_s),
+            vitals=vitals,
+            buffered=plan.buffered,
+            interventions=sum(1 for at in self._acts if wall - at < CAP_WINDOW_S),
+            cancelling=status.cancel is not None,
+            period_s=period_s,
+            remedies=remedies,
+            heals_s=plan.heals_s,
+            loop=observer.loop,
         )
+        verdict = self._guard.step(seen)
         if verdict.look_again_s is not None:
             self._plan_next(now_s, min(max(verdict.look_again_s, SHORTEST_PERIOD_S), LONGEST_PERIOD_S))
         if self._guard.fault is not None:
             self._fault = self._guard.fault
             return self._tell_fault()
-        return self._carry_out(verdict, status)
+        refusal = self._refusal(verdict)
+        if self._recorder is not None:
+            self._recorder.look(seen, verdict, carried_out=refusal is None)
+            if refusal is not None or verdict.action is not Action.NONE:
+                self._recorder.flush()  # what it was is on disk before it is done
+        if refusal is None:
+            return self._carry_out(verdict, status, wall)
+        self._guard.take_back()
+        return self._refuse(verdict, refusal, status, wall)
+
+    def _refusal(self, verdict: Verdict) -> str | None:
+        """Return why the supervisor doesn't do what the verdict asks for; None: it does."""
+        if verdict.action in (Action.NONE, Action.NOTIFY):
+            self._refused = None
+            return None
+        if self._most is not None and len(self._acts) >= self._most:
+            return f"the budget is used up: {len(self._acts)} of {self._most} interventions"
+        return self._allowance()
+
+    def _refuse(self, verdict: Verdict, refusal: str, status: JobStatus, wall: float) -> Step:
+        told = self._refused == verdict.cause
+        self._refused = verdict.cause
+        said = (*verdict.evidence, f"not done: {verdict.action.value}: {refusal}")
+        action = Action.NONE if told else Action.NOTIFY
+        step = self._carry_out(replace(verdict, action=action, evidence=said), status, wall)
+        if self._most is not None and len(self._acts) >= self._most and OVER_BUDGET not in status.conditions:
+            over = ("condition.raised", {"condition": OVER_BUDGET, "detail": f"{refusal} ({verdict.cause})"})
+            return Step((*step.events, over), step.act)
+        return step
 
     def _plan_next(self, now_s: float, pause_s: float) -> None:
         self._planned_s = pause_s
         self.due_s = now_s + pause_s
+
+    def note_read(self, observer: Observer, wall: float) -> None:
+        """Remember that the logs were read, for the record."""
+        read = observer.read_bytes
+        if self._recorder is not None and read != self._read:
+            self._read = read
+            self._recorder.read(wall, *read)
 
     def save(self) -> None:
         """Put the policy's memory on disk; a cache in so far as losing it costs only lateness."""
         if self._guard is not None and self.due_s != self._saved_for_s:
             self._saved_for_s = self.due_s  # it remembers nothing new until it has looked again
             write_json(self._path, {"schema": 1, "state": self._guard.state}, durable=False)
+        if self._recorder is not None:
+            self._recorder.flush()
 
     def _tell_fault(self) -> Step:
         if self._fault_told or self._fault is None:
@@ -153,7 +206,7 @@ class SentinelLoop:
         fault = {"kind": "sentinel", "name": None, "dist": None, "version": None, "reason": self._fault}
         return Step((("plugin.fault", fault),))
 
-    def _carry_out(self, verdict: Verdict, status: JobStatus) -> Step:
+    def _carry_out(self, verdict: Verdict, status: JobStatus, wall: float) -> Step:
         events: list[tuple[str, dict[str, JSON]]] = []
         judged = (verdict.level, verdict.cause)
         notable = verdict.level in _MARKS or self._last[0] in _MARKS
@@ -179,7 +232,7 @@ class SentinelLoop:
         act: Act | None = None
         if verdict.action is not Action.NONE:
             if verdict.action is not Action.NOTIFY:
-                self.interventions += 1
+                self._acts.append(wall)
             acted = {"action": verdict.action.value, "cause": verdict.cause, "result": "begun"}
             events.append(("sentinel.acted", acted))
             if verdict.action in _ENDING:
@@ -207,14 +260,15 @@ def remedies_for(agent: Agent | None, runtime: Runtime, plan: LaunchSpec, status
     return tuple(remedies)
 
 
-def _interventions(events: Sequence[JobEvent]) -> int:
-    """Count the acts since a person last let the job go on."""
-    count = 0
+def _acts(events: Sequence[JobEvent]) -> list[float]:
+    """Return the Unix times of the acts since a person last let the job go on."""
+    times: list[float] = []
     for event in reversed(events):
         if event.kind == "job.requeued":
             break
-        count += event.kind == "sentinel.acted" and event.data.get("action") not in (None, "none", "notify")
-    return count
+        if event.kind == "sentinel.acted" and event.data.get("action") not in (None, "none", "notify"):
+            times.append(event.at)
+    return times
 
 
 def reason_of(verdict: Verdict) -> str:

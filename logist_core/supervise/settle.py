@@ -87,7 +87,7 @@ def settle(
         _append_end(tx, status.attempt, exit, probe, unread_bytes)
         _append_findings(tx, observer, now)
         why = _circumstances(status, events, probe, spec, outcome, fleet, now)
-        why = replace(why, over_budget=used_up(spec.budget, tx.status, events))
+        why = replace(why, over_budget=why.over_budget or used_up(spec.budget, tx.status, events))
         for condition in sorted(_INTENTS & set(tx.status.conditions)):
             tx.append("condition.cleared", condition=condition)
         if fault is not None:
@@ -182,14 +182,17 @@ def _circumstances(
     intent: tuple[str, str] | None = None
     continuations = -1  # the present attempt is no continuation of itself
     crashes: list[float] = []
+    over: str | None = None
     met: Mapping[str, JSON] | None = None
     in_this_attempt = True
     for event in reversed(events):
         if event.kind == "job.cancel_requested" and cancelled_by is None:
             cancelled_by = _text(event.data.get("by"))
-        elif event.kind == "condition.raised" and in_this_attempt and intent is None:
+        elif event.kind == "condition.raised" and in_this_attempt:
             name = event.data.get("condition")
-            if name in (SENTINEL_STOP, SENTINEL_RESUME) and name in status.conditions:
+            if name == OVER_BUDGET:
+                over = over or _text(event.data.get("detail"))
+            if intent is None and name in (SENTINEL_STOP, SENTINEL_RESUME) and name in status.conditions:
                 action = "stop" if name == SENTINEL_STOP else "resume"
                 intent = (action, _text(event.data.get("detail")) or "no reason recorded")
         elif event.kind == "attempt.starting":
@@ -214,6 +217,7 @@ def _circumstances(
         times=_times(status, outcome, met or {}, fleet, now),
         crashes=tuple(crashes),
         max_restarts=spec.max_restarts,
+        over_budget=over,
         stopped_for_budget=OVER_BUDGET in status.conditions,
         on_budget=spec.budget.on_budget,
         pace=USUAL_PACE if fleet is None else fleet.pace,

@@ -98,7 +98,8 @@ def submit(store: JobStore, registry: Registry, config: Config, request: SubmitR
     for kind, (name, overrides) in asked.items():
         names[kind] = registry.select(kind, name, config).name
         record = registry.record(kind, names[kind])
-        settings[kind] = resolve_settings(record, kind, names[kind], config, overrides)
+        judged = names["agent"] if kind == "sentinel" else None
+        settings[kind] = resolve_settings(record, kind, names[kind], config, overrides, agent=judged)
         # A plugin that breaks when it is made does so here, where somebody sees it, and not in the supervisor.
         registry.create(kind, names[kind], settings[kind])
     patterns = _patterns(request, config)

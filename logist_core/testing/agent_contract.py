@@ -34,6 +34,8 @@ from logist_core.api import (
     AgentContext,
     AttemptStatus,
     Claim,
+    Conversational,
+    Entry,
     Exit,
     ExitStatus,
     JobSpec,
@@ -292,6 +294,17 @@ class AgentContract:
     def _a_sample(self, data: st.DataObject) -> dict[str, Any]:
         samples = [json.loads(line) for line in self.sample_lines]
         return dict(data.draw(st.sampled_from(samples or [{"type": "none"}]), label="sample"))
+
+    @_relaxed
+    @given(line=st.text(), data=st.data())
+    def test_a_conversation_is_read_from_any_text(self, agent: Agent, line: str, data: st.DataObject) -> None:
+        """An agent that tells its conversation never raises, and tells entries alone."""
+        if not isinstance(agent, Conversational):
+            return
+        event = self._a_sample(data)
+        event[data.draw(st.sampled_from(sorted(event)), label="key to spoil")] = data.draw(_json_values, label="value")
+        for text in (line, json.dumps(event), *self.sample_lines):
+            assert all(isinstance(entry, Entry) for entry in agent.conversation(text, "out"))
 
     def test_parse_understands_its_samples(self, agent: Agent) -> None:
         """At least one signal comes of the samples, and an agent that plans JSON has samples."""

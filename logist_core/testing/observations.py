@@ -19,7 +19,7 @@ from logist_core.types.signals import UNKNOWN_ACTIVITY, Activity, Claim
 from logist_core.types.watch import Action, Loop, Observation, OpenTool, SentinelState, Verdict
 
 EPOCH = 1_700_000_000.0
-VITALS = frozenset({"cpu", "io", "net", "tree", "stopped", "blocked_on", "tty_mode", "standing"})
+VITALS = frozenset({"cpu", "io", "net", "tree", "stopped", "blocked_on", "tty_mode", "standing", "running"})
 INTERVENTIONS = frozenset(Action) - {Action.NONE, Action.NOTIFY}
 _STANDING = ("stopped_others", "zombie", "awaits_child", "deadlocked")
 _NEWS_BYTES = 80
@@ -45,6 +45,7 @@ class Phase:
         tool_budget_s: The time-out declared for it.
         step_every_s: It takes the same step at its beginning and then so often; None: its steps differ.
         steps: What is repeated then, see `Loop`; with `failing` and `source`.
+        running: Whether some process runs at each look.
         stopped, blocked_on, tty_mode, stopped_others, zombie, awaits_child, deadlocked: As in `Vitals`.
         asleep: The machine stands still: nothing happens, and nobody looks.
         asleep_counts: Whether `now_s` goes on in the meantime, as on a machine whose clock can't tell.
@@ -66,6 +67,7 @@ class Phase:
     steps: tuple[str, ...] = ("the same",)
     failing: bool = True
     source: str = "actions"
+    running: bool = False
     stopped: bool = False
     blocked_on: str | None = None
     tty_mode: str | None = None
@@ -178,6 +180,7 @@ class World:
             io_bytes=io if "io" in known else None,
             net_bytes=net if "net" in known else None,
             tree=f"tree-{tree}" if "tree" in known else None,
+            running=int(phase.running) if "running" in known else None,
             stopped=phase.stopped if "stopped" in known else None,
             blocked_on=phase.blocked_on if "blocked_on" in known else None,
             tty_mode=phase.tty_mode if "tty_mode" in known else None,
@@ -254,7 +257,9 @@ def stretched(seen: Observation, factor: float) -> Observation:
 
 
 def silence_after(last: Observation, *, period_s: float, looks: int) -> Iterator[Observation]:
-    """Return looks at a regular period in which nothing moves but the clocks."""
+    """Return looks at a regular period in which nothing moves, nor runs, but the clocks."""
+    if last.vitals is not None and last.vitals.running is not None:
+        last = replace(last, vitals=replace(last.vitals, running=0))
     for count in range(1, looks + 1):
         passed_s = count * period_s
         yield replace(last, now_s=last.now_s + passed_s, wall=last.wall + passed_s, period_s=period_s)
@@ -302,6 +307,7 @@ def histories(draw: st.DrawFn, *, max_looks: int = 24, max_gap_s: float = 64.0) 
             io_bytes=io if "io" in known else None,
             net_bytes=net if "net" in known else None,
             tree=str(tree) if "tree" in known else None,
+            running=int(move.running) if "running" in known else None,
             stopped=move.stopped if "stopped" in known else None,
             blocked_on=move.blocked_on if "blocked_on" in known else None,
             tty_mode=move.tty_mode if "tty_mode" in known else None,
@@ -365,6 +371,7 @@ class _Move:
     new_attempt: bool
     late: bool
     standing: str | None
+    running: bool
     loop: Loop | None
 
 
@@ -404,6 +411,7 @@ def _moves(max_gap: int) -> st.SearchStrategy[_Move]:
         cancelling=rarely,
         new_attempt=rarely,
         late=rarely,
+        running=st.booleans(),
         standing=st.none() | st.sampled_from(_STANDING),
         loop=st.none() | _LOOPS,
     )

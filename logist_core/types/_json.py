@@ -22,3 +22,26 @@ def plain(value: object) -> JSON:
     if isinstance(value, tuple | list | frozenset | set):
         return [plain(v) for v in (sorted(value) if isinstance(value, frozenset | set) else value)]
     return value
+
+
+def rebuilt(kind: Any, value: JSON) -> Any:
+    """Return the record of type `kind` whose `plain` form is `value`; fields that it doesn't have are left out.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError: It isn't one.
+    """
+    from types import UnionType
+    from typing import get_args, get_origin, get_type_hints
+
+    if get_origin(kind) is UnionType:
+        if value is None:
+            return None
+        return rebuilt(next(arm for arm in get_args(kind) if arm is not type(None)), value)
+    if get_origin(kind) is tuple:
+        return tuple(rebuilt(get_args(kind)[0], item) for item in value)
+    if isinstance(kind, type) and is_dataclass(kind):
+        hints = get_type_hints(kind)
+        return kind(**{f.name: rebuilt(hints[f.name], value[f.name]) for f in fields(kind) if f.name in value})
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return kind(value)
+    return value

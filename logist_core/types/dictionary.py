@@ -42,6 +42,18 @@ FRAGMENTS: Mapping[str, str] = MappingProxyType(
         # "Error: ", "[ERROR] ", "2025-01-01T00:00:00Z WARN some::module: ", "litellm.SomeError: "
         "err": r"""(?:[^\n"'`\\#*={}<>|]{0,90}?(?:error|warn(?:ing)?|fatal|failed|failure|exception|retries)\b"""
         r"""[^\n"'`\\#*={}<>|]{0,60}?[:\]·]\s*\[?)?""",
+        # The beginning of a line up to a message, with up to four prefixes of its program: time, level, logger, names
+        # that end in a colon. For rules that leave quotations to the guard.
+        "pre": r"""^[^\w\n"'`{}\\#/<>(*=+@$;-]{0,16}"""
+        r"""(?!(?:note|tip|hint|example|e\.g|i\.e|todo|fix(?:ed|es)?|add(?:ed|s)?|changed?|expected|received|actual"""
+        r"""|see|summary|description|title|subject|question|answer|usage|goal|task|step \d+|plan|case|scenario"""
+        r"""|when|if|where|why|how)\b)"""
+        r"""(?:\[?(?:ERROR|ERR|WARN(?:ING)?|FATAL|INFO|CRITICAL|E|W)\]?:?\s+"""
+        r"""|\[?\d{2,4}[-/:]\d[\d:T.,Z/+ -]{4,30}\]?\s+|\+\d+m?s\s+|\[[\w. -]{1,30}\]\s+){0,4}"""
+        r"""(?:[^\n:"'`{}=<>\[\]]{1,80}(?:\[[\w. -]{1,40}\])?(?::\s+|\s[·—–-]\s)){0,4}\[?""",
+        # What follows a message that stands for itself, and isn't the subject of a sentence.
+        "only": r"""(?!["'`]|\s*(?:errors?|handl\w+|responses?|is|are|was|were|will|should|would|could|can|may|must"""
+        r"""|tests?|cases?|messages?|when|if|in the|support\w*|logic|checks?|detection)\b)""",
         # The end of a message's first clause.
         "stop": r"""(?=\s+[(\[]|\s*(?:[.!:·∙•–—]|,\s*\w|[│┃]?\s*$))""",
         # A selection row with a cursor on it.

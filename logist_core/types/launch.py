@@ -221,6 +221,7 @@ class Vitals:
         io_bytes: Bytes read and written by the tree through read/write; doesn't include sockets' recv/send.
         net_bytes: Bytes received and acknowledged on the tree's sockets.
         rss_bytes: Resident memory of the tree.
+        running: How many processes run, or would if a processor were free.
         stopped: True when the leader is stopped by a signal (SIGSTOP, SIGTTIN).
         stopped_others: How many other processes of the tree are stopped by a signal.
         zombie: True when the leader has ended but for its place in the process table, while its tree lives on.
@@ -239,6 +240,7 @@ class Vitals:
     io_bytes: int | None = None
     net_bytes: int | None = None
     rss_bytes: int | None = None
+    running: int | None = None
     stopped: bool | None = None
     stopped_others: int | None = None
     zombie: bool | None = None

@@ -61,8 +61,8 @@ class Signal:
         lease_s: After so many seconds without renewal the claim is no longer believed; None: no limit.
         final: True for the event with which the agent says that the run is over (`result`, `turn.completed`).
         fields: What was captured. Known names: `session_id` (str), `resets_at` (Unix s), `retry_in_s` (s),
-            `attempt`, `max_attempts` (int), `model`, `tool`, `path` (str), `tool_open`, `tool_closed` (a tool
-            call's id), `tool_budget_s` (s), `tokens_in`, `tokens_out` (int), `cost_usd` (float), `turns` (int);
+            `attempt`, `max_attempts` (int), `model`, `tool`, `path`, the agent's own `version` (str),
+            `tool_open`, `tool_closed` (a tool call's id), `tool_budget_s` (s), `tokens_in`, `tokens_out` (int), `cost_usd` (float), `turns` (int);
             `action` (what is done), `result` and `error` (what came of it): each a `step_key`, by which loops are
             found. An `action` may come with `tool_open`, and its `result` or `error` with `tool_closed`.
     """
@@ -117,7 +117,8 @@ class Rule:
         agents: Names of the agents it is for; `("*",)`: any.
         versions: A version range of the agent (`>=2.0,<3`), or None for any.
         channels: Which texts it may read: `text` (piped output that is not JSON), `stderr`, `screen` (a PTY),
-            `title` (the terminal's title, also of a PTY).
+            `title` (the terminal's title, also of a PTY), `json` (a structured line of which the agent's plugin has
+            nothing to say; its regex must begin with the line, since words of a model are in such lines).
         before: How many lines before this one the regex sees as well (at most 12, blank lines not counted), joined by
             line feeds; the match must reach into the last line, and the literals must be in that one.
         literals: Lower-case strings of which at least one is in every line that can match: the prefilter.
@@ -128,7 +129,8 @@ class Rule:
             template. Not applied to claims that are only true while they can be seen (prompts, spinners).
         confidence: 0 to 1.
         examples, counter_examples: Lines that must match, and lines that must not.
-        overlaps: Ids of rules whose examples this one may match as well.
+        overlaps: Ids of rules that claim something else and whose examples this one may match as well; `any/*`: all
+            whose id begins so.
         source: Where the text is known from.
     """
 

@@ -19,6 +19,7 @@ class Scale:
         listed: Numbers of jobs in the home for `ls`.
         watched: Numbers of printing jobs for the latency from a line to the state; `samples` lines are timed.
         reattached: Numbers of running jobs that a new supervisor has to find.
+        log_mib: Size of the log that is classified, with each of these numbers of rules.
     """
 
     name: str
@@ -34,6 +35,8 @@ class Scale:
     reattached: tuple[int, ...]
     watched: tuple[int, ...]
     samples: int
+    log_mib: int = 192
+    rules: tuple[int, ...] = (50, 200, 1_000)
 
 
 FULL = Scale(
@@ -76,6 +79,7 @@ PART = replace(
     reattached=(1, 40),
     watched=(1, 40),
     samples=40,
+    log_mib=32,
 )
 SMALL = Scale(
     name="small",
@@ -91,4 +95,6 @@ SMALL = Scale(
     reattached=(2,),
     watched=(2,),
     samples=4,
+    log_mib=2,
+    rules=(20,),
 )

@@ -11,7 +11,7 @@ import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logist_core.api import AgentRecord, ConfigError, PatternSet, PatternsRecord, Setting, UsageError
+from logist_core.api import AgentRecord, ConfigError, PatternSet, PatternsRecord, SentinelRecord, Setting, UsageError
 from logist_core.config import Config, resolve, resolve_settings, setting_named
 from logist_core.config.durations import MAX_DURATION_S
 
@@ -216,3 +216,47 @@ def test_any_override_gives_the_right_type_or_a_usage_error(name: str, text: str
         assert error.message.isprintable()
     else:
         assert type(value) in _TYPES[SETTINGS[name].type]
+
+
+SENTINEL = SentinelRecord(
+    name="guard",
+    summary="x",
+    factory=lambda settings: None,  # type: ignore[arg-type, return-value]
+    settings={
+        "stall_s": Setting(type="duration", default="2m", help="Stall.", project=True),
+        "mode": Setting(type="str", default="act", help="Mode."),
+    },
+)
+
+
+def guard(config: Config, agent: str | None, **overrides: str) -> dict[str, Any]:
+    return resolve_settings(SENTINEL, "sentinel", "guard", config, overrides, agent=agent)
+
+
+def test_a_sentinels_settings_may_differ_from_agent_to_agent(load: Load) -> None:
+    config = load(
+        '[sentinels.guard]\nstall_s = "3m"\n[sentinels.guard.agents.codex]\nstall_s = "10m"\nmode = "observe"'
+    )
+    assert guard(config, "claude") == {"stall_s": 180.0, "mode": "act"}
+    assert guard(config, "codex") == {"stall_s": 600.0, "mode": "observe"}
+    assert guard(config, "codex", stall_s="1m") == {"stall_s": 60.0, "mode": "observe"}
+    assert guard(config, None) == {"stall_s": 180.0, "mode": "act"}
+
+
+def test_a_projects_word_for_an_agent_is_trusted_no_further_than_any_other(load: Load) -> None:
+    config = load("", '[sentinels.guard.agents.codex]\nstall_s = "10m"\nmode = "off"')
+    assert guard(config, "codex") == {"stall_s": 600.0, "mode": "act"}
+    assert any("mode can't be set by a project" in warning for warning in config.warnings)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[sentinels.guard.agents.codex]\nstall = "10m"',
+        "[sentinels.guard.agents.codex]\nstall_s = -1",
+        "[sentinels.guard]\nagents = 1",
+    ],
+)
+def test_a_mistake_in_what_is_set_for_an_agent_is_an_error_with_its_place(load: Load, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"sentinel guard has no setting|stall_s"):
+        guard(load(text), "codex")

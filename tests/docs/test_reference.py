@@ -208,7 +208,7 @@ STORED_BY = ("logist_core/jobs", "logist_core/supervise", "logist_core/observe",
 
 
 def test_every_file_name_in_the_code_is_in_the_reference() -> None:
-    names = constants(r"[a-z-]+\.(json|log|lock|err|torn)|VERSION|trash|\.reserve", *STORED_BY)
+    names = constants(r"[a-z-]+\.(json|log|lock|err|torn|rec)|VERSION|trash|\.reserve", *STORED_BY)
     assert {"events.log", "state.json", "exit.json", "shim.lock", "supervisor.json"} <= names
     page = (REFERENCE / "files.md").read_text()
     assert not [name for name in sorted(names) if f"`{name}" not in page]
@@ -230,8 +230,10 @@ def test_every_file_of_a_real_home_is_in_the_reference(logist: Logist) -> None:
 
 
 def test_every_kind_of_event_that_is_written_is_in_the_reference() -> None:
-    written = constants(r"(job|attempt|activity|session|condition|sentinel|input|plugin)\.[a-z_]+", "logist_core")
-    written -= {"job.lock", "sentinel.json"}  # files
+    written = constants(
+        r"(job|attempt|activity|session|condition|sentinel|input|plugin|usage|person)\.[a-z_]+", "logist_core"
+    )
+    written -= {"job.lock", "sentinel.json", "sentinel.rec"}  # files
     assert set(FIELDS) <= written
     page = (REFERENCE / "journal.md").read_text()
     assert not [kind for kind in sorted(written) if f"| `{kind}` |" not in page]

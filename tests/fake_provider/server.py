@@ -30,6 +30,8 @@ Scenarios (`turns`; every request gets the same answer unless it says otherwise)
     first2-529         fails so often, then works
     after1-429         works so often, with a call of the shell, then fails
 
+With `submit=COMMAND` a good answer comes with a call of the shell, for agents that end with a command.
+
 Invariant: an answer depends only on the scenario, the request's body and the number of requests before it under the
 same path prefix. Requests that an agent makes beside the conversation (a title for it) are recorded as `aside`, get a
 plain answer and don't count.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 GREETING = "Hello from the fake model."
@@ -65,7 +65,10 @@ Scenario = Callable[[Request], Turn]
 
 
 def _ok(request: Request) -> Turn:
-    return Turn(text=request.options.get("text", GREETING))
+    answer = Turn(text=request.options.get("text", GREETING))
+    if "submit" in request.options:  # an agent that ends with a command, not with an answer
+        return replace(_call(request, request.options["submit"]), text=answer.text)
+    return answer
 
 
 def _call(request: Request, command: str) -> Turn:

@@ -144,3 +144,33 @@ def test_a_kill_of_the_supervisor_in_the_middle_of_a_turn_costs_nothing(
     text = log.read_text()
     assert all(f"token-{n} " in text for n in range(1, 31))
     assert text.count('"type":"result"') == 1
+
+
+def test_a_usage_limit_is_over_and_the_same_conversation_is_finished_across_a_supervisors_death(
+    confined: Logist, told: Told, provider: Provider
+) -> None:
+    resets_at = int(time.time()) + 20
+    env = told("seq", of="usage-limit:ok", resets_at=resets_at)
+    env |= {"CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-dummy", "ANTHROPIC_API_KEY": "", "CLAUDE_CODE_MAX_RETRIES": "0"}
+    job = confined.submit("-a", "claude", "paint the fence", env=env)
+    waiting = confined.until(job, "waiting")
+    assert (waiting["limit"]["claim"], waiting["limit"]["scope"]) == ("rate_limited", "credential")
+    assert "sk-ant" not in waiting["credential"]
+    other = confined.submit("-a", "claude", "paint the gate", env=env)
+    assert confined.until(other, "waiting")["limit"]["seen_by"] == job
+    assert len(provider.requests()) == 1
+    kill(confined.supervisor_pid())
+    for number, ref in ((2, job), (1, other)):
+        status = confined.ended(ref, within_s=90.0)
+        assert (status["outcome"], status["attempt"]) == ("succeeded", number)
+        assert status["attempts"][-1]["started_at"] >= resets_at
+    assert confined.status(job)["session_id"] == waiting["session_id"]
+    assert "paint the fence" in str([request["body"]["messages"] for request in provider.requests()[1:]])
+
+
+def test_an_overload_is_waited_out_with_a_back_off(confined: Logist, told: Told) -> None:
+    Path(confined.environment["LOGIST_CONFIG"]).write_text("[limits]\nbackoff_first_s = 0.5\n")
+    env = {**told("seq", of="529:529:ok"), "CLAUDE_CODE_MAX_RETRIES": "0"}
+    status = confined.ended(confined.submit("-a", "claude", "paint the fence", env=env), within_s=90.0)
+    assert (status["outcome"], status["attempt"]) == ("succeeded", 3)
+    assert all(attempt["resumed"] for attempt in status["attempts"][1:])

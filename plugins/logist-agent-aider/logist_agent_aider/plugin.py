@@ -1,14 +1,14 @@
-"""Offers the agent `aider`; owns its settings. Light: the agent itself is imported when it is first used."""
+"""Offers the agent `aider` and rules that read its text; owns its settings. Light: the rest is imported late."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from logist_core.api import AgentRecord, Setting, hookimpl
+from logist_core.api import AgentRecord, PatternsRecord, Setting, hookimpl
 
 if TYPE_CHECKING:
-    from logist_core.api import Agent
+    from logist_core.api import Agent, PatternSet
 
 SETTINGS: Mapping[str, Setting] = {
     "executable": Setting(
@@ -35,3 +35,19 @@ def _make(settings: Mapping[str, Any]) -> Agent:
 def logist_agents() -> Iterable[AgentRecord]:
     """Offer `aider`."""
     return [AgentRecord(name="aider", summary="aider.", factory=_make, settings=SETTINGS)]
+
+
+def load_rules() -> PatternSet:
+    """Return the rules that read aider's text."""
+    from importlib.resources import files
+
+    from logist_core.api import pattern_set_from_files
+
+    text = (files("logist_agent_aider") / "rules.toml").read_text("utf-8")
+    return pattern_set_from_files("aider", {"rules.toml": text})
+
+
+@hookimpl
+def logist_patterns() -> Iterable[PatternsRecord]:
+    """Offer the rules of `aider`."""
+    return [PatternsRecord(name="aider", summary="What aider prints alike, told apart.", factory=load_rules)]

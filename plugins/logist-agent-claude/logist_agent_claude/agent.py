@@ -12,8 +12,11 @@ from collections.abc import Iterable, Sequence
 
 from logist_agent_claude import account, command, events, outcome, readiness
 from logist_agent_claude.command import Options
+from logist_agent_claude.conversation import READERS
+from logist_core.agentkit import entries_of
 from logist_core.api import (
     AgentContext,
+    Entry,
     ExitStatus,
     JobSpec,
     Last,
@@ -94,6 +97,10 @@ class ClaudeAgent:
     def parse(self, line: str, stream: str) -> Iterable[Signal]:
         """Return what one event says."""
         return events.parse_line(line, stream)
+
+    def conversation(self, line: str, stream: str) -> Iterable[Entry]:
+        """Return what one event adds to the conversation."""
+        return entries_of(line, READERS)
 
     def outcome(self, exit: ExitStatus, signals: Sequence[Signal]) -> Outcome | None:
         """Judge an ended run by its `result` event and its exit."""

@@ -13,8 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from logist_agent_codex import events
-from logist_core.agentkit import CliAgent, CliTraits, Conversation, Identity, by_key, host_of, read_json_file
-from logist_core.api import Signal, StopLadder, StopStep, credential_id
+from logist_agent_codex.conversation import READERS
+from logist_core.agentkit import (
+    CliAgent,
+    CliTraits,
+    Conversation,
+    Identity,
+    by_key,
+    entries_of,
+    host_of,
+    read_json_file,
+)
+from logist_core.api import Entry, Signal, StopLadder, StopStep, credential_id
 
 TRAITS = CliTraits(
     name="codex",
@@ -70,6 +80,10 @@ class CodexAgent(CliAgent):
     def parse(self, line: str, stream: str) -> Iterable[Signal]:
         """Return what one event says."""
         return events.parse_line(line, stream)
+
+    def conversation(self, line: str, stream: str) -> Iterable[Entry]:
+        """Return what one event adds to the conversation."""
+        return entries_of(line, READERS)
 
     def identity(self, environment: Mapping[str, str], args: Sequence[str] = ()) -> Identity:
         """Return the provider that the configuration names, and the account of its key or of the stored login."""

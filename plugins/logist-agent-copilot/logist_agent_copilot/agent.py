@@ -11,8 +11,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from logist_agent_copilot import events
-from logist_core.agentkit import CliAgent, CliTraits, Conversation, Identity, by_key, object_of, read_json_file, text
-from logist_core.api import Signal, StopLadder, StopStep, credential_id
+from logist_agent_copilot.conversation import READERS
+from logist_core.agentkit import (
+    CliAgent,
+    CliTraits,
+    Conversation,
+    Identity,
+    by_key,
+    entries_of,
+    object_of,
+    read_json_file,
+    text,
+)
+from logist_core.api import Entry, Signal, StopLadder, StopStep, credential_id
 
 #: Where it looks for a token of GitHub's, in its order.
 _TOKENS = ("COPILOT_GITHUB_TOKEN", "GH_TOKEN", "GITHUB_TOKEN")
@@ -69,6 +80,10 @@ class CopilotAgent(CliAgent):
     def parse(self, line: str, stream: str) -> Iterable[Signal]:
         """Return what one event says."""
         return events.parse_line(line, stream)
+
+    def conversation(self, line: str, stream: str) -> Iterable[Entry]:
+        """Return what one event adds to the conversation."""
+        return entries_of(line, READERS)
 
     def identity(self, environment: Mapping[str, str], args: Sequence[str] = ()) -> Identity:
         """Return GitHub and the account of its token, or the provider of the user's own."""

@@ -11,8 +11,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from logist_agent_gemini import events
-from logist_core.agentkit import CliAgent, CliTraits, Conversation, Identity, by_key, object_of, read_json_file, text
-from logist_core.api import Claim, Signal, StopLadder, StopStep, credential_id
+from logist_agent_gemini.conversation import READERS
+from logist_core.agentkit import (
+    CliAgent,
+    CliTraits,
+    Conversation,
+    Identity,
+    by_key,
+    entries_of,
+    object_of,
+    read_json_file,
+    text,
+)
+from logist_core.api import Claim, Entry, Signal, StopLadder, StopStep, credential_id
 
 TRAITS = CliTraits(
     name="gemini",
@@ -64,6 +75,10 @@ class GeminiAgent(CliAgent):
     def parse(self, line: str, stream: str) -> Iterable[Signal]:
         """Return what one event says."""
         return events.parse_line(line, stream)
+
+    def conversation(self, line: str, stream: str) -> Iterable[Entry]:
+        """Return what one event adds to the conversation."""
+        return entries_of(line, READERS)
 
     def identity(self, environment: Mapping[str, str], args: Sequence[str] = ()) -> Identity:
         """Return Google and the key's account, or that of the stored login; Vertex AI by its project."""

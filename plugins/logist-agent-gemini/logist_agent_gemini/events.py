@@ -25,7 +25,7 @@ WORK_LEASE_S = 310.0
 TOOL_LEASE_S = 900.0
 
 _FIRST = (
-    (Claim.AUTH_FAILED, re.compile(r"API_KEY_INVALID|API key not valid|Please set an Auth method|auth method", re.I)),
+    (Claim.AUTH_FAILED, re.compile(r"API_KEY_INVALID|API key not valid|Please set an Auth method|Invalid auth", re.I)),
     (
         Claim.RATE_LIMITED,
         re.compile(r"exhausted your (?:daily )?(?:quota|capacity)|current quota|quota exceeded", re.I),

@@ -17,11 +17,13 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from logist_agent_mock import __version__, plugin
+from logist_agent_mock.conversation import entries_of
 from logist_agent_mock.events import outcome_of, signals_of
 from logist_agent_mock.replay import check_replay
 from logist_agent_mock.steps import IGNORABLE_SIGNALS, Step, check_steps, scenario_steps, wants_input
 from logist_core.api import (
     AgentContext,
+    Entry,
     ExitStatus,
     JobSpec,
     Last,
@@ -98,6 +100,10 @@ class MockAgent:
     def parse(self, line: str, stream: str) -> Iterable[Signal]:
         """Return what a line of the event stream says."""
         return signals_of(line, stream)
+
+    def conversation(self, line: str, stream: str) -> Iterable[Entry]:
+        """Return what a line of the event stream adds to the conversation."""
+        return entries_of(line, stream)
 
     def outcome(self, exit: ExitStatus, signals: Sequence[Signal]) -> Outcome | None:
         """Judge an ended attempt by its result event and the program's own exit codes."""

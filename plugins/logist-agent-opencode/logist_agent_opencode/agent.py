@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from logist_agent_opencode import events
+from logist_agent_opencode.conversation import READERS
 from logist_core.agentkit import (
     CliAgent,
     CliTraits,
     Conversation,
     Identity,
     by_key,
+    entries_of,
     host_of,
     object_of,
     option_value,
@@ -27,7 +29,7 @@ from logist_core.agentkit import (
     read_object,
     text,
 )
-from logist_core.api import LaunchError, Signal, StopLadder, StopStep, credential_id
+from logist_core.api import Entry, LaunchError, Signal, StopLadder, StopStep, credential_id
 
 TRAITS = CliTraits(
     name="opencode",
@@ -113,6 +115,10 @@ class OpencodeAgent(CliAgent):
     def parse(self, line: str, stream: str) -> Iterable[Signal]:
         """Return what one event says."""
         return events.parse_line(line, stream)
+
+    def conversation(self, line: str, stream: str) -> Iterable[Entry]:
+        """Return what one event adds to the conversation."""
+        return entries_of(line, READERS)
 
     def identity(self, environment: Mapping[str, str], args: Sequence[str] = ()) -> Identity:
         """Return the provider of the chosen model, and the account of its key or of the stored login."""

@@ -10,18 +10,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from logist_agent_pi import events
+from logist_agent_pi.conversation import READERS
 from logist_core.agentkit import (
     CliAgent,
     CliTraits,
     Conversation,
     Identity,
     by_key,
+    entries_of,
     host_of,
     object_of,
     option_value,
     read_json_file,
 )
-from logist_core.api import Signal, StopLadder, StopStep, credential_id
+from logist_core.api import Entry, Signal, StopLadder, StopStep, credential_id
 
 #: Provider -> variables with its key.
 _KEYS: Mapping[str, tuple[str, ...]] = {
@@ -82,6 +84,10 @@ class PiAgent(CliAgent):
     def parse(self, line: str, stream: str) -> Iterable[Signal]:
         """Return what one event says."""
         return events.parse_line(line, stream)
+
+    def conversation(self, line: str, stream: str) -> Iterable[Entry]:
+        """Return what one event adds to the conversation."""
+        return entries_of(line, READERS)
 
     def identity(self, environment: Mapping[str, str], args: Sequence[str] = ()) -> Identity:
         """Return the chosen provider, and the account of its key or of the stored login."""

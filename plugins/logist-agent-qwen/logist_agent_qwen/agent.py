@@ -11,17 +11,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from logist_agent_qwen import events
+from logist_agent_qwen.conversation import READERS
 from logist_core.agentkit import (
     CliAgent,
     CliTraits,
     Conversation,
     Identity,
     by_key,
+    entries_of,
     object_of,
     option_value,
     read_json_file,
 )
-from logist_core.api import Claim, Signal, StopLadder, StopStep
+from logist_core.api import Claim, Entry, Signal, StopLadder, StopStep
 
 TRAITS = CliTraits(
     name="qwen",
@@ -92,6 +94,10 @@ class QwenAgent(CliAgent):
     def parse(self, line: str, stream: str) -> Iterable[Signal]:
         """Return what one event says."""
         return events.parse_line(line, stream)
+
+    def conversation(self, line: str, stream: str) -> Iterable[Entry]:
+        """Return what one event adds to the conversation."""
+        return entries_of(line, READERS)
 
     def identity(self, environment: Mapping[str, str], args: Sequence[str] = ()) -> Identity:
         """Return who answers by the way it logs in, and the account of that way's key."""

@@ -41,6 +41,7 @@ _WORDS = (
 class Standing(NamedTuple):
     """See the fields of `Vitals` of the same names."""
 
+    running: int
     stopped: bool
     stopped_others: int
     zombie: bool
@@ -55,6 +56,7 @@ def standing(leader: keeper.Process, members: list[keeper.Process]) -> Standing:
     others = [process for process in members if process.pid != leader.pid]
     place = _wchan(leader.pid) if leader.state == "S" else None
     return Standing(
+        running=sum(process.state in "RD" for process in members),
         stopped=leader.state in "Tt",
         stopped_others=sum(process.state == "T" for process in others),
         zombie=leader.state == "Z" and (bool(others) or _threads(leader.pid) > 1),

@@ -268,7 +268,7 @@ def _limits(seen: Observation, settings: Settings) -> tuple[float, float]:
         stall_s = max(settings.buffered_stall_s, stall_s)
         suspect_s = stall_s / 2
     elif seen.activity.state in _OVER and (seen.vitals is None or seen.vitals.tty_mode is None):
-        return min(suspect_s, settings.final_s), settings.final_s
+        return min(suspect_s, settings.final_s / 2), settings.final_s
     # An agent that gives a silent stream up by itself gets the chance, and a moment for what it does then.
     healed_s = 0.0 if seen.heals_s is None else seen.heals_s + settings.stall_s / 24
     return (suspect_s * healed_s / stall_s, healed_s) if healed_s > stall_s else (suspect_s, stall_s)

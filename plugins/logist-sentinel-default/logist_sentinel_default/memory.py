@@ -55,6 +55,7 @@ class Memory:
         still: Looks in a row that found nothing moved, and no good reason for it.
         redrawn: Which of the last of these found output that was no news: a bit for each, the latest lowest.
         widest_s: The longest time between two of these.
+        running: In which of the last looks some process ran: a bit for each, the latest lowest.
         stopped_s: Since when it is stopped by a signal.
         looping_s: Since when the steps repeat one another too often; None: they don't.
         latched: `[cause, level]` of a storm or flood that was found since the last news.
@@ -80,6 +81,7 @@ class Memory:
     still: int = 0
     redrawn: int = 0
     widest_s: float = 0.0
+    running: int = 0
     stopped_s: float | None = None
     looping_s: float | None = None
     latched: list[str] = field(default_factory=list)
@@ -182,6 +184,7 @@ _READERS: Mapping[str, Any] = {
     "still": _count,
     "redrawn": _count,
     "widest_s": _seconds,
+    "running": _count,
     "stopped_s": _maybe_seconds,
     "looping_s": _maybe_seconds,
     "latched": _latch,

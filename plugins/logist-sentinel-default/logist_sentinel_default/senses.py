@@ -20,6 +20,12 @@ CONFIRMING = ("cpu", "io", "net")
 #: times the bytes that came out is work.
 _ECHOES = 4
 
+#: CPU time is counted in ticks: over a shorter part of `stall_s` a single tick of an idle process looks like work.
+_LEAST_CPU_SPAN = 1 / 24
+
+#: In so many of the last four looks some process must run for it to count as work.
+_RUNS_IN_LOOKS = 3
+
 #: Comparisons with thresholds forgive the last bits of a float, so that a look asked for at a threshold reaches it.
 _FORGIVEN = 1 - 1e-9
 
@@ -74,6 +80,8 @@ def look(before: Memory | None, seen: Observation, settings: Settings) -> tuple[
     for name, value in _readings(seen.vitals):
         if _read(memory, name, value, seen, settings, longest_s=longest_s, afresh=afresh):
             moved.append(name)
+    if _runs(memory, seen, elapsed_s):
+        moved.append("running")
     if afresh:
         memory.watched_s = seen.now_s
     if afresh or len(moved) > news:
@@ -97,6 +105,18 @@ def look(before: Memory | None, seen: Observation, settings: Settings) -> tuple[
     if memory.since_act_s is not None:
         memory.since_act_s += elapsed_s
     return memory, _sight(memory, seen, settings, tuple(moved), elapsed_s if elapsed_s > longest_s else None)
+
+
+def _runs(memory: Memory, seen: Observation, elapsed_s: float) -> bool:
+    """Whether the tree is kept busy, though a loaded machine may give it next to no time.
+
+    A process that redraws a screen sleeps nearly always when it is looked at; one that works hardly ever does.
+    """
+    running = seen.vitals.running if seen.vitals is not None else None
+    if running is None or elapsed_s <= 0:
+        return False
+    memory.running = (memory.running << 1 | (running > 0)) & 0b1111
+    return running > 0 and memory.running.bit_count() >= _RUNS_IN_LOOKS
 
 
 def _copied(memory: Memory) -> Memory:
@@ -182,6 +202,8 @@ def _read(
         memory.gauges[name] = Gauge(value=value, at_s=now_s, still_s=now_s, base=value, output=seen.output_bytes)
         return False
     span_s = now_s - gauge.at_s
+    if name == "cpu" and not afresh and span_s < settings.stall_s * _LEAST_CPU_SPAN * _FORGIVEN:
+        return False
     changed = _changed(name, gauge, value, seen, settings)
     # What moved before the last news says nothing of the silence after it, nor does the time that wasn't watched.
     spans_news = gauge.at_s < memory.news_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -16,7 +17,9 @@ pytestmark = pytest.mark.fast
 
 STALL_S = 24.0
 TOOL_S = 120.0
-thoroughly = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+#: LOGIST_HISTORIES=2000 for thousands of histories a property: minutes.
+HISTORIES = int(os.environ.get("LOGIST_HISTORIES", "30"))
+thoroughly = settings(max_examples=HISTORIES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def sentinel(**given_settings: object) -> Sentinel:
@@ -104,10 +107,59 @@ SUSPENDED = st.builds(
     asleep=st.just(True),
     asleep_counts=st.booleans(),
 )
+POLLING = st.builds(
+    Phase,
+    name=st.just("polls"),
+    seconds=lasting,
+    news_every_s=seconds(0.5, STALL_S / 6),
+    step_every_s=seconds(0.5, STALL_S / 6),
+    steps=st.sampled_from((("look",), ("look", "wait"))),
+    failing=st.just(False),
+    cpu=little_cpu,
+)
+TRYING = st.builds(
+    Phase,
+    name=st.just("tries a few times"),
+    seconds=seconds(0.5, STALL_S),
+    news_every_s=st.just(1.0),
+    step_every_s=seconds(0.5, STALL_S / 6),
+    cpu=little_cpu,
+)
+REPEATING_ITSELF = st.builds(
+    Phase,
+    name=st.just("prints the same errors and works on"),
+    seconds=lasting,
+    step_every_s=seconds(0.05, STALL_S / 6),
+    source=st.just("output"),
+    redraw_bytes_s=st.just(200.0),
+    cpu=seconds(0.3, 2.0),
+)
+STARVED = st.builds(
+    Phase,
+    name=st.just("works on a machine that has no time for it"),
+    seconds=lasting,
+    redraw_bytes_s=st.sampled_from((0.0, 50.0)),
+    cpu=little_cpu,
+    running=st.just(True),
+)
 PAUSED = st.builds(Phase, name=st.just("is stopped by somebody"), seconds=lasting, stopped=st.just(True))
 
-VISIBLE = st.one_of(WORKING, SLOW_STREAM, THINKING, THINKING_BEHIND_A_SPINNER, BUILDING, DOWNLOADING, COPYING, FORKING)
-EXCUSED = st.one_of(IN_A_TOOL, IN_A_LONG_TOOL, ASKING, READING, ASKING_FOR_A_PASSWORD, LIMITED, SUSPENDED, PAUSED)
+VISIBLE = st.one_of(
+    WORKING,
+    SLOW_STREAM,
+    THINKING,
+    THINKING_BEHIND_A_SPINNER,
+    BUILDING,
+    DOWNLOADING,
+    COPYING,
+    FORKING,
+    POLLING,
+    TRYING,
+    REPEATING_ITSELF,
+)
+EXCUSED = st.one_of(
+    STARVED, IN_A_TOOL, IN_A_LONG_TOOL, ASKING, READING, ASKING_FOR_A_PASSWORD, LIMITED, SUSPENDED, PAUSED
+)
 HEALTHY = st.lists(VISIBLE | EXCUSED, min_size=1, max_size=7).map(tuple)
 
 HANGS = {
@@ -144,7 +196,23 @@ HANGS = {
     "not_exiting": st.builds(
         Phase, name=st.just("hangs"), seconds=st.just(3 * STALL_S), claim=st.just(Claim.COMPLETED)
     ),
+    "hung_child": st.builds(
+        Phase, name=st.just("hangs"), seconds=st.just(3 * STALL_S), awaits_child=st.just(True), cpu=little_cpu
+    ),
+    "deadlock": st.builds(Phase, name=st.just("hangs"), seconds=st.just(3 * STALL_S), deadlocked=st.just(True)),
+    "zombie_leader": st.builds(Phase, name=st.just("hangs"), seconds=st.just(3 * STALL_S), zombie=st.just(True)),
+    "looping": st.builds(
+        Phase,
+        name=st.just("hangs"),
+        seconds=st.just(3 * STALL_S),
+        news_every_s=st.just(0.05),
+        step_every_s=seconds(0.05, STALL_S / 120),
+        cpu=seconds(0.0, 1.0),
+    ),
 }
+
+
+HEALS_S = 2.5 * STALL_S
 
 
 def touched(looks: list[Look]) -> list[tuple[float, str, Action]]:
@@ -203,3 +271,25 @@ def test_every_hang_is_found_within_the_stall_time_and_one_sampling_period(
     assert touched(looks[:-1]) == []
     longest_period_s = STALL_S / 4
     assert last.at_s <= onset_s + STALL_S + longest_period_s + 1e-6
+
+
+@thoroughly
+@given(phases=HEALTHY, heals_s=seconds(1.0, 4 * STALL_S))
+def test_an_agent_that_heals_its_streams_within_its_time_is_never_touched(
+    phases: tuple[Phase, ...], heals_s: float
+) -> None:
+    frozen = Phase(name="waits for its own time-out", seconds=max(heals_s, STALL_S * 0.95))
+    again = Phase(name="goes on", seconds=STALL_S, news_every_s=1.0, cpu=0.2)
+    world = World(phases=(*phases, again, frozen, again), heals_s=heals_s)
+    assert touched(simulate(sentinel(), world)) == []
+
+
+@thoroughly
+@given(before=st.lists(VISIBLE | EXCUSED, max_size=4).map(tuple))
+def test_an_agent_that_does_not_heal_in_its_time_is_found_after_it(before: tuple[Phase, ...]) -> None:
+    world = World(phases=(*before, Phase(name="hangs", seconds=6 * STALL_S)), heals_s=HEALS_S)
+    onset_s = world.begin_s("hangs")
+    looks = simulate(sentinel(), world, until=lambda look: look.at_s >= onset_s and found(look))
+    assert found(looks[-1])
+    assert touched(looks[:-1]) == []
+    assert looks[-1].at_s - onset_s <= HEALS_S + STALL_S / 24 + STALL_S / 4 + 1e-6

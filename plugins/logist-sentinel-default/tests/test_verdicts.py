@@ -308,7 +308,7 @@ def test_a_flood_without_news_is_a_runaway() -> None:
 
 def test_an_agent_that_is_done_and_does_not_exit_is_ended_and_not_resumed() -> None:
     looks = live(Phase(name="linger", seconds=140, claim=Claim.COMPLETED))
-    assert judged(looks, 75.0)[0] is Level.QUIET
+    assert judged(looks, 75.0)[0] is Level.SUSPECT
     assert judged(looks, 80.0) == (Level.STALLED, "not_exiting")
     assert actions(looks)[0] == (80.0, Action.STOP)
 
@@ -458,6 +458,11 @@ def test_a_silent_hang_has_the_name_of_where_the_tree_stands(
     acted = [action for _, action in actions(looks)]
     assert acted[0] is first
     assert (set(acted) == {Action.NOTIFY}) == (cause == "stopped")
+
+
+def test_a_tree_that_is_ready_to_run_at_every_look_works_however_little_time_it_gets() -> None:
+    starved = Phase(name="starved", seconds=600, redraw_bytes_s=50, cpu=0.01, running=True)
+    assert actions(live(starved)) == []
 
 
 def looping(**more: Any) -> Phase:

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks.measures import capture, idle, latency, listing, recovery, syncs, throughput, watching
+from benchmarks.measures import (
+    capture,
+    classification,
+    idle,
+    latency,
+    listing,
+    recovery,
+    sentinel,
+    syncs,
+    throughput,
+    watching,
+)
 from benchmarks.report import Table
 from benchmarks.scale import Scale
 
@@ -17,4 +28,6 @@ MEASURES: dict[str, Callable[[Scale], list[Table]]] = {
     "watching": watching.measure,
     "recovery": recovery.measure,
     "syncs": syncs.measure,
+    "sentinel": sentinel.measure,
+    "classification": classification.measure,
 }

@@ -98,9 +98,8 @@ def openai_error(turn: Turn, model: str) -> tuple[int, Body]:
             "This model's maximum context length is 128000 tokens. However, your messages resulted in 250000 tokens.",
         ),
     }
-    status, kind, code, message = (
-        told.get(turn.failure, (int(turn.failure), "invalid_request_error", "unknown", f"status {turn.failure}"))
-        if turn.failure in told or turn.failure.isdecimal()
-        else told["500"]
-    )
+    if turn.failure in told:
+        status, kind, code, message = told[turn.failure]
+    else:
+        status, kind, code, message = int(turn.failure), "invalid_request_error", "unknown", f"status {turn.failure}"
     return status, {"error": {"message": turn.text or message, "type": kind, "param": None, "code": code}}

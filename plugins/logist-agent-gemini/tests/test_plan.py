@@ -1,0 +1,124 @@
+"""How the Gemini CLI is planned: its command line, its environment, and whose account it works on."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from logist_agent_gemini.agent import GeminiAgent
+
+from logist_core.api import AgentContext, AttemptStatus, JobSpec, Last, LaunchSpec, UsageError
+
+SESSION = "6b3f71e7-f43a-4aa3-aea1-7ecf1884aee6"
+Plan = Callable[..., LaunchSpec]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    program = tmp_path / "bin" / "gemini"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho 1.2.3\n")
+    program.chmod(0o755)
+    (tmp_path / "home").mkdir()
+    return {"PATH": f"{program.parent}:/usr/bin:/bin", "HOME": str(tmp_path / "home")}
+
+
+@pytest.fixture
+def plan(tmp_path: Path, environment: Mapping[str, str]) -> Plan:
+    """Plan a job, or resume one with `resume`, with settings and variables."""
+    base = JobSpec(
+        id="0" * 16, agent="gemini", runtime="host", cwd=str(tmp_path), created_at=0.0, prompt="paint the fence"
+    )
+
+    def make(settings: Any = None, *, env: Any = None, resume: str | None = None, **job: Any) -> LaunchSpec:
+        agent = GeminiAgent({**(settings or {})})
+        ctx = AgentContext(environment={**environment, **(env or {})}, directory=str(tmp_path))
+        spec = dataclasses.replace(base, **job)
+        if resume is None:
+            return agent.plan(spec, ctx)
+        attempt = AttemptStatus(number=1, state="exited", nonce="0" * 32)
+        launch = agent.resume(spec, ctx, Last(attempt=attempt, session_id=resume, directory="", reason="a limit"))
+        assert launch is not None
+        return launch
+
+    return make
+
+
+def words(launch: LaunchSpec) -> str:
+    return " ".join(launch.argv[1:])
+
+
+def ready(environment: Mapping[str, str], **env: str) -> bool | None:
+    return GeminiAgent({}).probe(AgentContext(environment={**environment, **env})).logged_in
+
+
+def home(environment: Mapping[str, str], name: str, text: str) -> None:
+    path = Path(environment["HOME"], name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def test_a_job_without_a_prompt_is_refused(plan: Plan) -> None:
+    with pytest.raises(UsageError, match="needs a prompt"):
+        plan(prompt=" ")
+
+
+def test_an_argument_that_takes_its_output_away_is_refused(plan: Plan) -> None:
+    with pytest.raises(UsageError, match="Logist reads its output"):
+        plan(args=("--output-format=text",))
+
+
+def test_the_prompt_goes_in_by_standard_input(plan: Plan) -> None:
+    launch = plan()
+    assert launch.stdin_data == b"paint the fence"
+    assert "paint" not in words(launch)
+
+
+def test_the_command_line(plan: Plan) -> None:
+    launch = plan({"model": "gemini-2.5-pro"})
+    assert "--output-format stream-json --skip-trust --model gemini-2.5-pro --session-id" in words(launch)
+    assert "--approval-mode auto_edit" in words(launch)
+    assert launch.session_id in launch.argv
+
+
+def test_a_conversation_is_taken_up_by_its_id(plan: Plan) -> None:
+    launch = plan(resume=SESSION, args=("--session-id", "x", "--debug"))
+    assert f"--resume {SESSION} --debug" in words(launch)
+    assert "--session-id" not in launch.argv
+
+
+def test_a_session_of_the_users_own_is_theirs(plan: Plan) -> None:
+    assert plan(args=("--resume", SESSION)).session_id is None
+
+
+def test_without_trust_and_without_limits(plan: Plan) -> None:
+    launch = plan({"trust_workspace": False, "approval_mode": "yolo"})
+    assert "--skip-trust" not in launch.argv
+    assert launch.note
+
+
+def test_a_terminal_gets_the_whole_screen_program(plan: Plan) -> None:
+    assert plan(pty=True).argv[-1] == "--prompt-interactive=paint the fence"
+
+
+def test_whose_account_it_is(plan: Plan, environment: Mapping[str, str]) -> None:
+    assert plan().credential is None
+    assert (plan(env={"GEMINI_API_KEY": "k"}).credential or "").startswith("google:key-")
+    vertex = {"GOOGLE_GENAI_USE_VERTEXAI": "true", "GOOGLE_CLOUD_PROJECT": "p"}
+    assert (plan(env=vertex).credential or "").startswith("vertex:project-")
+    assert plan(env={"GEMINI_API_KEY": "k", "GOOGLE_GEMINI_BASE_URL": "http://h:1"}).provider == "h:1"
+    home(environment, ".gemini/google_accounts.json", '{"active": "a@example.net"}')
+    assert (plan().credential or "").startswith("google:login-")
+
+
+def test_whether_somebody_is_logged_in(environment: Mapping[str, str]) -> None:
+    assert ready(environment) is False
+    assert ready(environment, GEMINI_API_KEY="x") is True
+    assert ready(environment, GOOGLE_GENAI_USE_VERTEXAI="true") is None
+    home(environment, ".gemini/settings.json", '{"security": {"auth": {"selectedType": "oauth-personal"}}}')
+    assert ready(environment) is None
+    home(environment, ".gemini/oauth_creds.json", "{}")
+    assert ready(environment) is True

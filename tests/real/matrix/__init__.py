@@ -1,0 +1,1 @@
+"""Every agent, every failure: real programs run by Logist, and the table of what came of it."""
