@@ -13,6 +13,7 @@ import json
 import re
 import sys
 import textwrap
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from functools import cache
@@ -203,6 +204,18 @@ def plugin_settings() -> str:
     return _join(made)
 
 
+def fault_cases() -> str:
+    """Return the cases of the plan of attacks that are no tests of its folder: where they are proved, or why not."""
+    body = []
+    for case in tomllib.loads((ROOT / "tests/faults/cases.toml").read_text())["case"]:
+        if case["status"] != "test":
+            where = case.get("where", "")
+            places = where if isinstance(where, str) else ", ".join(place.split("::")[0] for place in where)
+            proved = "no" if case["status"] == "not here" else places
+            body.append((str(case["number"]), case["title"], proved, case.get("why", "")))
+    return _table(("case", "what", "proved in", "how far"), body)
+
+
 def _file(path: str) -> str:
     language = {".py": "python", ".toml": "toml"}.get(Path(path).suffix, "text")
     title = path.split("/", 2)[-1]
@@ -213,7 +226,8 @@ PARTS: dict[str, Callable[[], str]] = {
     made.__name__.replace("_", "-"): made
     for made in (
         *(hooks, records, api_records, api_protocols, api_enums, api_functions, api_errors),
-        *(journal_transitions, journal_fields, journal_phases, claims, arbitration, sources, dictionary, faults),
+        *(journal_transitions, journal_fields, journal_phases, claims, arbitration, sources, dictionary),
+        *(faults, fault_cases),
         *(core_settings, plugin_settings),
     )
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from logist_core.errors import ExitCode, LogistError
+from logist_core.errors import ExitCode, LogistError, is_passing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,13 +23,20 @@ def end_jobs(app: App, refs: Sequence[str], *, mode: str, grace_s: float | None,
     from logist_core.cli import output
     from logist_core.cli.supervision import me
     from logist_core.supervise import client, control
+    from logist_core.types.job import Lifecycle
 
     job_ids = list(dict.fromkeys(app.store.resolve(ref) for ref in refs))
     failure: LogistError | None = None
     asked = []
     for job_id in job_ids:
         try:
-            status = control.stop(app.store, job_id, mode=mode, by=me(), grace_s=grace_s)
+            try:
+                status = control.stop(app.store, job_id, mode=mode, by=me(), grace_s=grace_s)
+            except LogistError as error:
+                if not is_passing(error) or app.store.status(job_id).lifecycle is not Lifecycle.RUNNING:
+                    raise
+                # A full disk takes no wish. It must not keep the job alive, which may be what fills it.
+                status = control.end_now(app.store, app.registry, job_id, mode=mode, by=me(), grace_s=grace_s)
         except LogistError as error:
             failure = failure or error
             continue

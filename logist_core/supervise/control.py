@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from logist_core.errors import Unsupported, UsageError
+from logist_core.errors import LogistError, Unsupported, UsageError
+from logist_core.supervise.planfile import load_plan
 from logist_core.supervise.plugins import Plugins
 from logist_core.supervise.reconcile import handle_of
 from logist_core.types.job import JobStatus, Lifecycle
+from logist_core.types.launch import KILL_NOW, StopLadder
 
 if TYPE_CHECKING:
     from logist_core.jobs.store import JobStore
@@ -45,6 +48,41 @@ def stop(store: JobStore, job_id: str, *, mode: str, by: str, grace_s: float | N
     if status.lifecycle.ended:
         store.drop_environment(job_id)
     return status
+
+
+def end_now(
+    store: JobStore, registry: Registry, job_id: str, *, mode: str, by: str, grace_s: float | None = None
+) -> JobStatus:
+    """End the running attempt from here, and write the wish down after that: for a home that takes no more records.
+
+    The job's lock is held meanwhile, so that no supervisor settles the end before the journal says whose wish it was.
+    An attempt that has ended has given its reserve of space back, which is what the journal then needs.
+
+    Raises:
+        UsageError: No attempt is running.
+        LogistError: The attempt can't be ended; or it was, and that can't be written down, as the message then says.
+    """
+    ended = False
+    try:
+        with store.transaction(job_id, "cli") as tx:
+            runtime, handle = running_attempt(store, registry, job_id)
+            ladder = KILL_NOW
+            if mode == "stop":
+                ladder = load_plan(str(store.attempt_dir(job_id, tx.status.attempt))).stop
+                if grace_s is not None:
+                    ladder = StopLadder(steps=tuple(replace(step, grace_s=grace_s) for step in ladder.steps))
+            runtime.stop(handle, ladder)
+            ended = True
+            if tx.status.cancel is None or (tx.status.cancel == "stop" and mode == "kill"):
+                tx.append("job.cancel_requested", by=by, mode=mode, grace_s=grace_s)
+            return tx.status
+    except LogistError as error:
+        if ended:
+            raise LogistError(
+                f"job {job_id} was ended, but it can't be written down that you asked for it: {error.message}",
+                hint=error.hint,
+            ) from error
+        raise
 
 
 def retry(store: JobStore, job_id: str, *, by: str, environment: Mapping[str, str]) -> JobStatus:

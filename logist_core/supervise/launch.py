@@ -34,7 +34,7 @@ _STARTABLE = (Lifecycle.QUEUED, Lifecycle.WAITING)
 #: Between two tries of a start that the machine or the runtime refused: doubling.
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 600.0
-#: So many tries in a row, some four minutes, before what the machine refuses ends the job.
+#: So many tries in a row, some two minutes, before what the machine refuses ends the job.
 MOST_TRIES = 8
 
 

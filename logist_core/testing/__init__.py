@@ -16,6 +16,7 @@ from logist_core.testing.fake_runtime import FakeRuntime
 from logist_core.testing.packaging import PackagingContract
 from logist_core.testing.pattern_contract import PatternContract
 from logist_core.testing.runtime_contract import RuntimeContract
+from logist_core.testing.runtime_machine import RuntimeMachine, machine_test
 from logist_core.testing.sentinel_contract import SentinelContract
 
 __all__ = [
@@ -24,5 +25,7 @@ __all__ = [
     "PackagingContract",
     "PatternContract",
     "RuntimeContract",
+    "RuntimeMachine",
     "SentinelContract",
+    "machine_test",
 ]

@@ -219,7 +219,9 @@ class Vitals:
         processes: How many processes are in the tree.
         tree: Changes whenever a process joins or leaves the tree (a hash of its members' identities).
         io_bytes: Bytes read and written by the tree through read/write; doesn't include sockets' recv/send.
-        net_bytes: Bytes received and acknowledged on the tree's sockets.
+        net_bytes: Bytes received and acknowledged on the tree's connections, closed ones included. None where not all
+            of them can be counted: another network namespace, QUIC; it is then no evidence of silence.
+        fds: How many file descriptors the tree holds.
         rss_bytes: Resident memory of the tree.
         running: How many processes run, or would if a processor were free.
         stopped: True when the leader is stopped by a signal (SIGSTOP, SIGTTIN).
@@ -239,6 +241,7 @@ class Vitals:
     tree: str | None = None
     io_bytes: int | None = None
     net_bytes: int | None = None
+    fds: int | None = None
     rss_bytes: int | None = None
     running: int | None = None
     stopped: bool | None = None

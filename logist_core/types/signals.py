@@ -62,7 +62,8 @@ class Signal:
         final: True for the event with which the agent says that the run is over (`result`, `turn.completed`).
         fields: What was captured. Known names: `session_id` (str), `resets_at` (Unix s), `retry_in_s` (s),
             `attempt`, `max_attempts` (int), `model`, `tool`, `path`, the agent's own `version` (str),
-            `tool_open`, `tool_closed` (a tool call's id), `tool_budget_s` (s), `tokens_in`, `tokens_out` (int), `cost_usd` (float), `turns` (int);
+            `tool_open`, `tool_closed` (a tool call's id), `tool_budget_s` (s), `tokens_in`, `tokens_out` (int),
+            `cost_usd` (float), `turns` (int);
             `action` (what is done), `result` and `error` (what came of it): each a `step_key`, by which loops are
             found. An `action` may come with `tool_open`, and its `result` or `error` with `tool_closed`.
     """

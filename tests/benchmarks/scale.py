@@ -93,8 +93,8 @@ SMALL = Scale(
     pty_mib=1,
     listed=(12,),
     reattached=(2,),
-    watched=(2,),
-    samples=4,
     log_mib=2,
     rules=(20,),
+    watched=(2,),
+    samples=4,
 )

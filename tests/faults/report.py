@@ -11,6 +11,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from benchmarks.measures.recovery import reattach
+
 from faults.harness.bench import Bench, Outcome, Plan
 from faults.harness.escapes import ESCAPES, can_limit_pids, survivors
 from faults.harness.supervisors import SupervisorOutcome, Supervisors
@@ -56,6 +58,12 @@ def every_operation(row: Row, run: Callable[[int], Outcome | SupervisorOutcome],
         number += 1
 
 
+def keep(rows: list[Row], row: Row) -> None:
+    """Take a finished row in, and show how far it is."""
+    rows.append(row)
+    print(row.line(), file=sys.stderr, flush=True)
+
+
 def measure(kills: int, tries: int, seed: int) -> tuple[list[Row], list[tuple[str, int, int, int]]]:
     """Return the rows of the kill table, and (escape, tries, survivors with a cgroup, and without)."""
     rng = random.Random(seed)
@@ -65,11 +73,11 @@ def measure(kills: int, tries: int, seed: int) -> tuple[list[Row], list[tuple[st
             mode = "terminal" if pty else "files"
             row = Row(f"{role}, at every operation ({mode})")
             every_operation(row, lambda n, r=role, p=pty: bench.run(Plan(role=r, at=n), pty=p), 60)  # type: ignore[misc]
-            rows.append(row)
+            keep(rows, row)
             row = Row(f"{role}, at random ({mode})")
             for _ in range(kills):
                 row.add(bench.run_randomly_killed([(role, rng.random() * 0.1)], pty=pty))
-            rows.append(row)
+            keep(rows, row)
         escapes = []
         for name in ESCAPES:
             if name.startswith("fork bomb") and not can_limit_pids():
@@ -79,7 +87,11 @@ def measure(kills: int, tries: int, seed: int) -> tuple[list[Row], list[tuple[st
     with Supervisors() as supervisors:
         row = Row("supervisor, at every operation")
         every_operation(row, lambda n: supervisors.run(Plan(role="supervisor", at=n)))
-        rows.append(row)
+        keep(rows, row)
+        last, row = row.kills, Row("supervisor, at random operations")
+        for _ in range(2 * kills):  # as many as the others get in their two modes
+            row.add(supervisors.run(Plan(role="supervisor", at=rng.randint(1, last))))
+        keep(rows, row)
     return rows, escapes
 
 
@@ -88,6 +100,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=250, help="random kills of each role in each mode (default: 250)")
     parser.add_argument("--tries", type=int, default=5, help="kills of each escape by each method (default: 5)")
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        nargs="*",
+        default=[1, 100, 1000],
+        help="so many running jobs are found again by a supervisor",
+    )
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     options = parser.parse_args()
     rows, escapes = measure(options.kills, options.tries, options.seed)
@@ -103,6 +122,10 @@ def main() -> None:
     print(f"| output lost per pump killed (terminal), bytes: mean, most | {statistics.mean(lost):.0f}, {max(lost)} |")
     middle, late = statistics.median(recorded), recorded[int(len(recorded) * 0.99)]
     print(f"| job's last act to recorded exit, keeper killed, ms: median, 99th percentile | {middle:.0f}, {late:.0f} |")
+    print("\n| running jobs | another supervisor watches all, s: started by hand | after kill -9 |\n|--:|--:|--:|")
+    for count in options.jobs:
+        _, by_hand_s, after_kill_s = reattach(count)
+        print(f"| {count:,} | {by_hand_s:.2f} | {after_kill_s:.2f} |", flush=True)
     print("\n| escape | tries | with survivors: cgroup | with survivors: looking until none is left |")
     print("|---|--:|--:|--:|")
     for name, tries, with_cgroup, without in escapes:

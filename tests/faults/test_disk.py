@@ -188,6 +188,31 @@ def test_case_35_a_home_that_fills_up_costs_no_running_job_its_exit(logist: Logi
         assert not logist.clean_up()
 
 
+@pytest.mark.parametrize("words", [("kill",), ("stop", "--grace", "0.2s")], ids=["kill", "stop"])
+def test_case_35_a_job_that_fills_the_whole_home_can_be_killed_and_is_recorded_as_cancelled(
+    logist: Logist, words: tuple[str, ...]
+) -> None:
+    with mounted(logist.home, "tmpfs", "size=6m"):
+        job = logist.shell("yes; sleep 60", "-C", str(logist.home.parent), "--runtime-set", "min_free=0")
+        logist.until(job, "running")
+        child = logist.fact(job, "child.json")["pid"]
+        fill(logist.home)
+        logist(*words, job)
+        eventually(lambda: not is_alive(child), what="its end")
+        (logist.home / "fill").unlink()
+        status = logist.ended(job)
+        assert (status["lifecycle"], status["attempts"][0]["exit"]["signal"]) in (
+            ("cancelled", signal.SIGKILL),
+            ("cancelled", signal.SIGTERM),
+        )
+        assert not logist.clean_up()
+
+
+def is_alive(pid: int) -> bool:
+    process = keeper.SYSTEM.process(pid)
+    return process is not None and process.state not in "ZX"
+
+
 @pytest.mark.parametrize("pty", [False, True], ids=["files", "terminal"])
 def test_case_35_a_job_can_be_killed_on_a_full_disk(lab: Attempts, disk: Path, pty: bool) -> None:
     attempt = lab.shell("echo one; yes; sleep 60", directory=disk / "a", pty=pty)

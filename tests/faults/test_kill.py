@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from logist_runtime_host import keeper
+from support.logist import Logist
+from support.waiting import eventually
 
 from faults.harness import oracle
 from faults.harness.bench import Bench, Plan
@@ -37,14 +42,15 @@ def until_ready(case: object) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(ESCAPES))
-@pytest.mark.parametrize("method", ["cgroup", "fixpoint"])
+@pytest.mark.parametrize("method", ["cgroup", "freezer", "fixpoint"])
 def test_cases_17_to_20_no_escape_succeeds_unreported(bench: Bench, method: str, name: str) -> None:
     if name.startswith("fork bomb") and not can_limit_pids():
         pytest.skip("nothing here limits the number of processes")
-    if method == "cgroup" and not os.access(keeper.cgroup_root() or "/none", os.W_OK):
-        pytest.skip("this user may not make cgroups")
-    alive, reported = survivors(bench, name, cgroup=method == "cgroup")
-    if method == "cgroup":
+    root = {"cgroup": keeper.cgroup_root, "freezer": keeper.freezer_root}.get(method, lambda: "/")()
+    if not os.access(root or "/none", os.W_OK):
+        pytest.skip("this user may not make such cgroups")
+    alive, reported = survivors(bench, name, cgroup={"cgroup": True, "freezer": "v1", "fixpoint": False}[method])
+    if method in ("cgroup", "freezer"):
         assert alive == 0
     elif name == "pid-hopping chain":
         # Without a cgroup a chain can jump between any two looks. A kill that ends within its time has seen it dead.
@@ -85,6 +91,14 @@ def test_case_24_a_stop_that_meets_the_natural_end_tells_one_consistent_exit(ben
     assert bench.canary.poll() is None
 
 
+def test_case_22_a_handler_of_term_that_exits_with_0_is_cancelled_and_its_status_kept(logist: Logist) -> None:
+    job = logist.shell("trap 'exit 0' TERM; echo ready; while :; do sleep 0.05; done")
+    eventually(lambda: "ready" in logist("logs", job).stdout, what="its trap")
+    logist("stop", job)
+    status = logist.ended(job)
+    assert (status["lifecycle"], status["exit"]) == ("cancelled", {"code": 0, "signal": None})
+
+
 @pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGTSTP])
 def test_case_25_a_stopped_tree_is_ended_all_the_same(bench: Bench, number: int) -> None:
     case = bench.case()
@@ -95,6 +109,41 @@ def test_case_25_a_stopped_tree_is_ended_all_the_same(bench: Bench, number: int)
     answer = case.runtime.stop(case.handle, polite(2.0))
     assert answer.state is ProbeState.EXITED
     assert oracle.alive(case.key.nonce) == []
+
+
+MEMORY = Path("/sys/fs/cgroup/memory")
+HUNGRY = "import time; held = [bytearray(1 << 20) for _ in range(400)]; time.sleep(60)"
+
+
+@pytest.mark.skipif(not os.access(MEMORY / "cgroup.procs", os.W_OK), reason="no memory cgroup (v1) can be made here")
+def test_case_11_where_memory_runs_out_the_agent_dies_and_its_keeper_tells(bench: Bench) -> None:
+    group = MEMORY / f"logist-test-{os.getpid()}"
+    group.mkdir()
+    try:
+        (group / "memory.limit_in_bytes").write_text(str(96 << 20))
+        case = bench.case()
+        gate = case.root / "gate"
+        os.mkfifo(gate)
+        case.start(f"read x < {gate}; exec {sys.executable} -I -S -c '{HUNGRY}'")
+        scores = {}
+        for role, pid in {**case.roles(), "agent": case.probe().pid or 0}.items():
+            if role in ("keeper", "pump", "agent"):
+                (group / "cgroup.procs").write_text(str(pid))
+                scores[role] = int(Path(f"/proc/{pid}/oom_score_adj").read_text())
+        assert scores["agent"] == min(1000, scores["keeper"] + 300)
+        gate.write_text("go\n")
+        answer = case.wait(60.0)
+        assert answer.state is ProbeState.EXITED
+        assert answer.exit is not None
+        assert (answer.exit.signal, answer.exit.source) == (signal.SIGKILL, "keeper")
+    finally:
+        eventually(lambda: gone(group), what="an empty cgroup")
+
+
+def gone(group: Path) -> bool:
+    with contextlib.suppress(OSError):
+        group.rmdir()
+    return not group.exists()
 
 
 def test_case_27_an_orphan_that_holds_a_lock_file_is_gone_in_five_seconds(bench: Bench) -> None:

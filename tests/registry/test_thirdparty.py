@@ -15,6 +15,7 @@ from support.waiting import eventually
 from logist_core.api import Agent, AttemptKey, LaunchSpec, Probe, ProbeState, Runtime, RuntimeHandle, StartContext
 from logist_core.testing.agent_contract import AgentContract
 from logist_core.testing.runtime_contract import RuntimeContract
+from logist_core.testing.runtime_machine import RuntimeMachine, machine_test
 
 KEY = AttemptKey("0" * 16, 1, "a" * 32)
 
@@ -36,6 +37,13 @@ class TestRuntimeContract(RuntimeContract):
 
         runtime: Runtime = TinyRuntime()
         return runtime
+
+
+class TinyMachine(RuntimeMachine):
+    factory = "logist_runtime_tiny.runtime:TinyRuntime"
+
+
+TestTinyMachine = pytest.mark.usefixtures("tiny")(machine_test(TinyMachine))
 
 
 class TestAgentContract(AgentContract):

@@ -1,8 +1,9 @@
 """The processes around one attempt: a guard that owns it and a pump that serves it, in one stdlib-only file.
 
-Run as `python -I -S -E keeper.py`, never imported by a running job. Two processes hold everything an attempt
-needs (the terminal, the log, a descriptor of the agent's process): the *guard* waits and records, the *pump* moves
-bytes, talks to clients and runs the stop ladder. Each notices the other's death and forks a new one.
+Run as `python -I -S -E keeper.py`, never imported by a running job: executed for an attempt, or forked for it by a
+server (`--serve`) that belongs to whoever starts attempts. Two processes hold everything an attempt needs (the
+terminal, the log, a descriptor of the agent's process): the *guard* waits and records, the *pump* moves bytes, talks to
+clients and runs the stop ladder. Each notices the other's death and forks a new one.
 
 Invariants:
     - The agent executes only after `child.json` is on disk; that file is made by `link`, so exactly one of
@@ -11,12 +12,33 @@ Invariants:
     - Nothing is signalled but through a handle that was opened before its identity was checked, or our own
       unreaped child.
     - Idle processes sleep in `poll` without a time limit.
+    - The agent's environment and input are read by the agent's own process alone, and nobody may look into ours.
 
 A guard has one of two origins. The *keeper* started the agent: it is its parent and the subreaper of its tree. An
 *adopter* took over after a keeper's death: forked by the pump, or started by `Runtime.probe` after the death of
 both. It isn't the parent, and learns the exit status from the kernel (Linux 6.15, macOS).
 
-This file imports nothing of Logist, and nothing that is slow to import: every job pays for it.
+This file imports nothing of Logist, and nothing that is slow to import: every job pays for it. It is one file because
+it runs without a path to import from, and goes on running while the package is replaced. Its parts, each under a line
+with its name, and each using only what is above it where that can be:
+
+    Frames                      What client and pump say to one another.
+    Records                     Files that say what is so: whole or not there, written by one, read by all.
+    The operating system        Everything that differs between systems, and what is asked of the kernel.
+    Cgroups                     Where there are any: a tree that nothing can slip out of.
+    The tree of an attempt      Who belongs to it, and its end.
+    The stop ladder             The wish to stop, and signals.
+    Terminals                   Size and mode.
+    A log's limit               Head and tail of a log that is too long.
+    Secrets on a terminal       Masked before they are written.
+    An attempt                  What guard and pump share.
+    The end of the output       The last bytes, the last record.
+    Starting                    The keeper up to the gate, and the agent's own process behind it.
+    The guard                   Waits, records, ends the rest, keeps a pump alive.
+    Starting a supervisor again Where the last one died without a word.
+    The pump                    Moves bytes, talks to clients, climbs the ladder, keeps a guard alive.
+    Taking over                 A new guard: from the pump, or from nothing but records.
+    Entry                       The launcher's order, and the server that forks keepers.
 """
 
 from __future__ import annotations
@@ -58,6 +80,7 @@ READ_SIZE = 65536
 LOCK_WAIT_S = 2.0  # a prober holds the lock for microseconds
 REST_GRACE_S = 2.0  # between TERM and KILL for what the leader left behind
 KILL_LIMIT_S = 5.0
+FREEZE_LIMIT_S = 0.5  # a process in an uninterruptible sleep freezes only after that
 DRAIN_QUIET_S = 0.25
 DRAIN_LIMIT_S = 2.0
 SUPERVISOR_EXPECTED_S = 10.0  # a new pump waits so long for a supervisor to connect before it looks for one
@@ -90,7 +113,7 @@ READ_PATIENCE_S = 1.0
 READ_AGAIN_S = 0.5
 
 
-# --- Frames --------------------------------------------------------------------------------------------------------
+# --- Frames ----------------------------------------------------------------------------------------------------------
 
 
 def frame(kind: int, payload: bytes = b"") -> bytes:
@@ -140,7 +163,7 @@ def json_object(payload: bytes) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-# --- Records -------------------------------------------------------------------------------------------------------
+# --- Records ---------------------------------------------------------------------------------------------------------
 
 
 def read_record(dir_fd: int, name: str) -> dict[str, Any] | None:
@@ -222,30 +245,40 @@ def write_all(fd: int, data: bytes | memoryview) -> None:
         view = view[os.write(fd, view) :]
 
 
-def read_file(path: str) -> bytes:
-    """Return what is in one of the kernel's files. (Text files cost an import of their codec, in each keeper.)"""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return read_all(fd)
-    finally:
-        os.close(fd)
+def cancel_record(steps: list[dict[str, Any]], by: str) -> dict[str, Any]:
+    """Return the durable wish to stop, beginning now."""
+    return {
+        "schema": SCHEMA,
+        "by": by,
+        "steps": steps,
+        "at": time.time(),
+        "boot_id": SYSTEM.boot_id(),
+        "started_boot_s": SYSTEM.boot_s(),
+    }
 
 
-def tell_kernel(path: str, data: bytes) -> None:
-    """Write to one of the kernel's files, in one piece."""
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(fd, data)
-    finally:
-        os.close(fd)
+def exit_record(status: int | None, exec_error: str | None, source: str) -> dict[str, Any]:
+    """Return the record of an exit from a raw wait status, or of a program that never ran."""
+    value: dict[str, Any] = {"schema": SCHEMA, "at": time.time(), "boot_s": SYSTEM.boot_s(), "source": source}
+    if exec_error is not None:
+        return {**value, "exec_error": exec_error}
+    assert status is not None
+    signalled = os.WIFSIGNALED(status)
+    return {
+        **value,
+        "status": status,
+        "code": None if signalled else os.WEXITSTATUS(status),
+        "signal": os.WTERMSIG(status) if signalled else None,
+        "core_dumped": signalled and os.WCOREDUMP(status),
+    }
 
 
-def read_all(fd: int) -> bytes:
-    """Return what there is to be read."""
-    data = b""
-    while piece := os.read(fd, 65536):
-        data += piece
-    return data
+def checksum(text: str) -> str:
+    """Return eight hex digits of `text`, for a file name (FNV-1a: no import needed)."""
+    value = 0x811C9DC5
+    for byte in text.encode(errors="surrogateescape"):
+        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return f"{value:08x}"
 
 
 def lock_file(dir_fd: int, name: str, wait_s: float) -> int | None:
@@ -292,7 +325,33 @@ def is_locked(dir_fd: int | None, name: str) -> bool:
     return False
 
 
-# --- The operating system ------------------------------------------------------------------------------------------
+# --- The operating system --------------------------------------------------------------------------------------------
+
+
+def read_file(path: str) -> bytes:
+    """Return what is in one of the kernel's files. (Text files cost an import of their codec, in each keeper.)"""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return read_all(fd)
+    finally:
+        os.close(fd)
+
+
+def tell_kernel(path: str, data: bytes) -> None:
+    """Write to one of the kernel's files, in one piece."""
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, data)
+    finally:
+        os.close(fd)
+
+
+def read_all(fd: int) -> bytes:
+    """Return what there is to be read."""
+    data = b""
+    while piece := os.read(fd, 65536):
+        data += piece
+    return data
 
 
 class Process:
@@ -649,6 +708,11 @@ _HAS_CHILDREN = os.path.exists(f"/proc/self/task/{os.getpid()}/children")  # CON
 SYSTEM: Linux = Darwin() if sys.platform == "darwin" else Linux()
 
 
+def identity() -> dict[str, str]:
+    """Return what tells this boot of this machine from any other."""
+    return {"boot_id": SYSTEM.boot_id(), "machine_id": SYSTEM.machine_id(), "pid_space": SYSTEM.pid_space()}
+
+
 def open_verified(pid: int, start: str, *, zombie: bool = False) -> int | None:
     """Return a descriptor of the process with this pid and start time, or None; a zombie only if asked for.
 
@@ -688,22 +752,48 @@ def wait_readable(fd: int, wait_s: float | None) -> bool:
     return bool(poll.poll(None if wait_s is None else max(0, int(wait_s * 1000))))
 
 
-# --- The tree of an attempt ----------------------------------------------------------------------------------------
+def peer_uid(connection: socket.socket) -> int:
+    """Return the user id of the process at the other end; -1 where it can't be told."""
+    try:
+        if sys.platform == "linux":
+            data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+            return int(struct.unpack("3i", data)[1])
+        data = connection.getsockopt(0, 1, 76)  # LOCAL_PEERCRED: struct xucred, untested
+        return int(struct.unpack_from("=I", data, 4)[0])
+    except (OSError, struct.error):
+        return -1
 
 
-def cgroup_root() -> str | None:
-    """Return the directory of our own cgroup v2, where there is one; on a hybrid machine it is below `unified`."""
+# --- Cgroups ---------------------------------------------------------------------------------------------------------
+
+
+def own_cgroup(controller: str) -> str | None:
+    """Return our own cgroup below the hierarchy of a v1 controller, or the v2 one for the name ""."""
     try:
         lines = os.fsdecode(read_file("/proc/self/cgroup")).splitlines()
     except OSError:
         return None
-    own = next((line[3:].strip() for line in lines if line.startswith("0::")), None)
-    if own is None:
-        return None
-    for root in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
-        if os.path.exists(f"{root}/cgroup.controllers"):
-            return os.path.join(root, own.strip("/"))
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controller in controllers.split(","):
+            return path.strip("/")
     return None
+
+
+def cgroup_root() -> str | None:
+    """Return the directory of our own cgroup v2, where there is one; on a hybrid machine it is below `unified`."""
+    own = own_cgroup("")
+    for root in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
+        if own is not None and os.path.exists(f"{root}/cgroup.controllers"):
+            return os.path.join(root, own)
+    return None
+
+
+def freezer_root() -> str | None:
+    """Return the directory of our own cgroup of the v1 freezer, where there is one."""
+    own = own_cgroup("freezer")
+    path = os.path.join("/sys/fs/cgroup/freezer", own) if own is not None else ""
+    return path if os.path.exists(f"{path}/cgroup.procs") else None
 
 
 def cgroup_name(socket_path: str) -> str:
@@ -711,20 +801,53 @@ def cgroup_name(socket_path: str) -> str:
     return f"logist-{os.path.basename(socket_path).removesuffix('.sock')}"
 
 
-def make_cgroup(name: str) -> str | None:
-    """Make a cgroup for an attempt and return its path, or None where we may not."""
-    root = cgroup_root()
-    if root is None:
-        return None
-    path = os.path.join(root, name)
-    try:
-        os.mkdir(path, 0o755)
-    except OSError:
-        return None
-    if os.path.exists(f"{path}/cgroup.kill"):
-        return path
-    remove_cgroup(path)  # before Linux 5.14
+def make_cgroup(name: str, *, v1: bool = False) -> str | None:
+    """Make a cgroup for an attempt and return its path, or None where we may not.
+
+    It is one of v2, whose kill is the kernel's own; the freezer of v1 where there is no v2, or with `v1`.
+    """
+    for root, ability in ((None if v1 else cgroup_root(), "cgroup.kill"), (freezer_root(), "freezer.state")):
+        if root is None:
+            continue
+        path = os.path.join(root, name)
+        try:
+            os.mkdir(path, 0o755)
+        except OSError:
+            continue
+        if os.path.exists(f"{path}/{ability}"):
+            return path
+        remove_cgroup(path)  # before Linux 5.14
     return None
+
+
+def kill_cgroup(path: str) -> None:
+    """Kill everything in a cgroup: nothing in it can slip away by forking.
+
+    Raises:
+        OSError: The cgroup is gone, or can't be killed now.
+    """
+    state = f"{path}/freezer.state"
+    if not os.path.exists(state):
+        tell_kernel(f"{path}/cgroup.kill", b"1")
+        return
+    tell_kernel(state, b"FROZEN")
+    try:
+        deadline = time.monotonic() + FREEZE_LIMIT_S
+        while read_file(state).strip() != b"FROZEN" and time.monotonic() < deadline:
+            time.sleep(0.001)
+        opened = {}
+        for pid in cgroup_pids(path):
+            with contextlib.suppress(OSError):
+                opened[pid] = SYSTEM.open_process(pid)
+        # What is frozen can't have ended since; of the rest, whoever is still in the list is the one we have opened.
+        inside = set(cgroup_pids(path))
+        for pid, fd in opened.items():
+            with contextlib.suppress(OSError):
+                if pid in inside and pid > 1:
+                    SYSTEM.signal(fd, pid, signal.SIGKILL)
+            os.close(fd)
+    finally:
+        tell_kernel(state, b"THAWED")
 
 
 def cgroup_pids(path: str | None) -> list[int]:
@@ -751,6 +874,9 @@ def remove_cgroup(path: str | None, wait_s: float = 0.0) -> None:
         if time.monotonic() >= deadline:
             return
         time.sleep(0.005)
+
+
+# --- The tree of an attempt ------------------------------------------------------------------------------------------
 
 
 class Tree:
@@ -834,7 +960,7 @@ class Tree:
         while True:
             if self.cgroup is not None:
                 with contextlib.suppress(OSError):
-                    tell_kernel(f"{self.cgroup}/cgroup.kill", b"1")
+                    kill_cgroup(self.cgroup)
             try:
                 members = self.members()
             except OSError:  # no descriptor to look with: nothing seen is not nothing there
@@ -866,7 +992,7 @@ class Tree:
         return self.kill(reap)
 
 
-# --- The stop ladder -----------------------------------------------------------------------------------------------
+# --- The stop ladder -------------------------------------------------------------------------------------------------
 
 
 class Ladder:
@@ -962,11 +1088,58 @@ def signal_leader(fd: int, pid: int, start: str, number: int, foreground: int | 
             os.close(member)
 
 
+def signal_foreground(attempt: Attempt, number: int, foreground: int | None) -> None:
+    """Send what Ctrl-C and its kin send: to the foreground group, or the leader's where there is no terminal."""
+    if foreground is None or foreground <= 1 or foreground == attempt.pid:
+        if not has_ended(attempt.leader_fd) and SYSTEM.signal_group(attempt.leader_fd, attempt.pid, number):
+            return
+        foreground = attempt.pid
+    members = [p for p in SYSTEM.processes() if p.group == foreground and p.session == attempt.pid]
+    if not has_ended(attempt.leader_fd):
+        attempt.tree().signal(members, number)
+
+
 _PASSING_ERRORS = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENFILE, errno.EMFILE, errno.ENOMEM, errno.EAGAIN}
 )
 
-# --- A log's limit -------------------------------------------------------------------------------------------------
+
+# --- Terminals -------------------------------------------------------------------------------------------------------
+
+
+def set_size(fd: int, cols: int, rows: int) -> None:
+    """Set a terminal's size; the kernel tells the foreground group."""
+    with contextlib.suppress(OSError):
+        fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", bound(rows), bound(cols), 0, 0))
+
+
+def size_of(value: dict[str, Any]) -> tuple[int, int] | None:
+    """Return (columns, rows) from a frame, or None."""
+    cols, rows = value.get("cols"), value.get("rows")
+    if isinstance(cols, int) and isinstance(rows, int) and cols > 0 and rows > 0:
+        return bound(cols), bound(rows)
+    return None
+
+
+def bound(cells: int) -> int:
+    """Return a sane number of rows or columns."""
+    return max(1, min(4096, cells))
+
+
+def tty_mode(master: int) -> str | None:
+    """Return `raw`, `line` or `password` for a terminal; None without one."""
+    if master < 0:
+        return None
+    try:
+        local = termios.tcgetattr(master)[3]
+    except (termios.error, OSError):
+        return None
+    if not local & termios.ICANON:
+        return "raw"
+    return "line" if local & termios.ECHO else "password"
+
+
+# --- A log's limit ---------------------------------------------------------------------------------------------------
 
 
 class LogLimit:
@@ -1030,7 +1203,7 @@ class LogLimit:
         SYSTEM.punch_hole(self.fd, self.head, end - self.head)
 
 
-# --- Secrets on a terminal -----------------------------------------------------------------------------------------
+# --- Secrets on a terminal -------------------------------------------------------------------------------------------
 
 
 class Redactor:
@@ -1077,7 +1250,7 @@ class Redactor:
         return 0
 
 
-# --- An attempt ----------------------------------------------------------------------------------------------------
+# --- An attempt ------------------------------------------------------------------------------------------------------
 
 
 class Attempt:
@@ -1269,7 +1442,67 @@ class Attempt:
         remove_cgroup(self.cgroup)
 
 
-# --- Starting ------------------------------------------------------------------------------------------------------
+# --- The end of the output -------------------------------------------------------------------------------------------
+
+
+def append(attempt: Attempt, data: bytes) -> None:
+    """Add to the terminal's log; a full disk throttles the job, it loses nothing."""
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(attempt.out_fd, view) :]
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            time.sleep(0.5)
+    for limit in attempt.limits:
+        limit.wrote(len(data))
+
+
+def drain(attempt: Attempt) -> bool:
+    """Copy what the terminal still holds; False where somebody still holds it open and talks."""
+    deadline = time.monotonic() + DRAIN_LIMIT_S
+    while time.monotonic() < deadline:
+        if not wait_readable(attempt.master, DRAIN_QUIET_S):
+            return True
+        try:
+            data = os.read(attempt.master, READ_SIZE)
+        except BlockingIOError:
+            continue
+        except OSError:
+            return True
+        if not data:
+            return True
+        append(attempt, attempt.redactor.feed(data))
+    return False
+
+
+def conclude(attempt: Attempt, summary: dict[str, Any]) -> None:
+    """Drain the terminal, force the logs to disk, write `done.json`: the attempt's last word."""
+    drained = drain(attempt) if attempt.master >= 0 else True
+    append(attempt, attempt.redactor.pause())
+    sizes = {}
+    for limit in attempt.limits:
+        limit.load()
+        limit.keep()
+    for name, fd in (("out_bytes", attempt.out_fd), ("err_bytes", attempt.err_fd)):
+        if fd >= 0:
+            with contextlib.suppress(OSError):
+                os.fsync(fd)
+            sizes[name] = os.fstat(fd).st_size
+    value = {
+        "schema": SCHEMA,
+        "at": time.time(),
+        "drained": drained,
+        "lost": not summary.get("known"),
+        "survivors": summary.get("survivors", []),
+        "tree_clean": not summary.get("survivors") and not attempt.linger,
+        **sizes,
+    }
+    attempt.write("done.json", value)
+
+
+# --- Starting --------------------------------------------------------------------------------------------------------
 
 
 class StartError(Exception):
@@ -1278,11 +1511,6 @@ class StartError(Exception):
     def __init__(self, kind: str, text: str) -> None:
         super().__init__(text)
         self.kind = kind
-
-
-def identity() -> dict[str, str]:
-    """Return what tells this boot of this machine from any other."""
-    return {"boot_id": SYSTEM.boot_id(), "machine_id": SYSTEM.machine_id(), "pid_space": SYSTEM.pid_space()}
 
 
 def start_attempt(config: dict[str, Any], files: list[int], control: socket.socket) -> NoReturn:
@@ -1329,13 +1557,14 @@ def prepare(attempt: Attempt, files: list[int]) -> tuple[Guard, int]:
     Raises:
         StartError: `find` was quicker: it has settled that this attempt never runs.
     """
+    here = identity()  # it may fail, and there is nothing to undo yet
     attempt.keeper_pid = os.getpid() if SYSTEM.become_subreaper(True) else None
     attempt.parent = True
     attempt.open_logs()
     attempt.listen()
     attempt.write_shim()
-    if attempt.config.get("cgroup", True):
-        attempt.cgroup = make_cgroup(cgroup_name(attempt.socket_path))
+    if wanted := attempt.config.get("cgroup", True):
+        attempt.cgroup = make_cgroup(cgroup_name(attempt.socket_path), v1=wanted == "v1")
     gate = fork_child(attempt, files)
     guard = Guard(attempt)
     guard.start_pump()
@@ -1347,7 +1576,7 @@ def prepare(attempt: Attempt, files: list[int]) -> tuple[Guard, int]:
         "cgroup": attempt.cgroup,
         "pty": attempt.pty,
         "at": time.time(),
-        **identity(),
+        **here,
     }
     # This is the intent to open the gate. Absent: the agent certainly never ran. Present: it may have.
     try:
@@ -1480,34 +1709,7 @@ def describe(stage: str, error: BaseException, program: dict[str, Any]) -> str:
     return f"{name}: {text}"
 
 
-def exit_record(status: int | None, exec_error: str | None, source: str) -> dict[str, Any]:
-    """Return the record of an exit from a raw wait status, or of a program that never ran."""
-    value: dict[str, Any] = {"schema": SCHEMA, "at": time.time(), "boot_s": SYSTEM.boot_s(), "source": source}
-    if exec_error is not None:
-        return {**value, "exec_error": exec_error}
-    assert status is not None
-    signalled = os.WIFSIGNALED(status)
-    return {
-        **value,
-        "status": status,
-        "code": None if signalled else os.WEXITSTATUS(status),
-        "signal": os.WTERMSIG(status) if signalled else None,
-        "core_dumped": signalled and os.WCOREDUMP(status),
-    }
-
-
-def set_size(fd: int, cols: int, rows: int) -> None:
-    """Set a terminal's size; the kernel tells the foreground group."""
-    with contextlib.suppress(OSError):
-        fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", bound(rows), bound(cols), 0, 0))
-
-
-def bound(cells: int) -> int:
-    """Return a sane number of rows or columns."""
-    return max(1, min(4096, cells))
-
-
-# --- The guard -----------------------------------------------------------------------------------------------------
+# --- The guard -------------------------------------------------------------------------------------------------------
 
 
 class Guard:
@@ -1746,24 +1948,7 @@ class Guard:
                 os.waitpid(self.pump_pid, 0)
 
 
-def cancel_record(steps: list[dict[str, Any]], by: str) -> dict[str, Any]:
-    """Return the durable wish to stop, beginning now."""
-    return {
-        "schema": SCHEMA,
-        "by": by,
-        "steps": steps,
-        "at": time.time(),
-        "boot_id": SYSTEM.boot_id(),
-        "started_boot_s": SYSTEM.boot_s(),
-    }
-
-
-def checksum(text: str) -> str:
-    """Return eight hex digits of `text`, for a file name (FNV-1a: no import needed)."""
-    value = 0x811C9DC5
-    for byte in text.encode(errors="surrogateescape"):
-        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
-    return f"{value:08x}"
+# --- Starting a supervisor again -------------------------------------------------------------------------------------
 
 
 def lives(wanted: dict[str, Any]) -> bool:
@@ -1790,64 +1975,7 @@ def exec_supervisor(wanted: dict[str, Any]) -> NoReturn:
         os._exit(127)
 
 
-def conclude(attempt: Attempt, summary: dict[str, Any]) -> None:
-    """Drain the terminal, force the logs to disk, write `done.json`: the attempt's last word."""
-    drained = drain(attempt) if attempt.master >= 0 else True
-    append(attempt, attempt.redactor.pause())
-    sizes = {}
-    for limit in attempt.limits:
-        limit.load()
-        limit.keep()
-    for name, fd in (("out_bytes", attempt.out_fd), ("err_bytes", attempt.err_fd)):
-        if fd >= 0:
-            with contextlib.suppress(OSError):
-                os.fsync(fd)
-            sizes[name] = os.fstat(fd).st_size
-    value = {
-        "schema": SCHEMA,
-        "at": time.time(),
-        "drained": drained,
-        "lost": not summary.get("known"),
-        "survivors": summary.get("survivors", []),
-        "tree_clean": not summary.get("survivors") and not attempt.linger,
-        **sizes,
-    }
-    attempt.write("done.json", value)
-
-
-def drain(attempt: Attempt) -> bool:
-    """Copy what the terminal still holds; False where somebody still holds it open and talks."""
-    deadline = time.monotonic() + DRAIN_LIMIT_S
-    while time.monotonic() < deadline:
-        if not wait_readable(attempt.master, DRAIN_QUIET_S):
-            return True
-        try:
-            data = os.read(attempt.master, READ_SIZE)
-        except BlockingIOError:
-            continue
-        except OSError:
-            return True
-        if not data:
-            return True
-        append(attempt, attempt.redactor.feed(data))
-    return False
-
-
-def append(attempt: Attempt, data: bytes) -> None:
-    """Add to the terminal's log; a full disk throttles the job, it loses nothing."""
-    view = memoryview(data)
-    while view:
-        try:
-            view = view[os.write(attempt.out_fd, view) :]
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            time.sleep(0.5)
-    for limit in attempt.limits:
-        limit.wrote(len(data))
-
-
-# --- The pump ------------------------------------------------------------------------------------------------------
+# --- The pump --------------------------------------------------------------------------------------------------------
 
 
 class Client:
@@ -2374,50 +2502,6 @@ class Pump:
             exec_supervisor(wanted)
 
 
-def size_of(value: dict[str, Any]) -> tuple[int, int] | None:
-    """Return (columns, rows) from a frame, or None."""
-    cols, rows = value.get("cols"), value.get("rows")
-    if isinstance(cols, int) and isinstance(rows, int) and cols > 0 and rows > 0:
-        return bound(cols), bound(rows)
-    return None
-
-
-def signal_foreground(attempt: Attempt, number: int, foreground: int | None) -> None:
-    """Send what Ctrl-C and its kin send: to the foreground group, or the leader's where there is no terminal."""
-    if foreground is None or foreground <= 1 or foreground == attempt.pid:
-        if not has_ended(attempt.leader_fd) and SYSTEM.signal_group(attempt.leader_fd, attempt.pid, number):
-            return
-        foreground = attempt.pid
-    members = [p for p in SYSTEM.processes() if p.group == foreground and p.session == attempt.pid]
-    if not has_ended(attempt.leader_fd):
-        attempt.tree().signal(members, number)
-
-
-def tty_mode(master: int) -> str | None:
-    """Return `raw`, `line` or `password` for a terminal; None without one."""
-    if master < 0:
-        return None
-    try:
-        local = termios.tcgetattr(master)[3]
-    except (termios.error, OSError):
-        return None
-    if not local & termios.ICANON:
-        return "raw"
-    return "line" if local & termios.ECHO else "password"
-
-
-def peer_uid(connection: socket.socket) -> int:
-    """Return the user id of the process at the other end; -1 where it can't be told."""
-    try:
-        if sys.platform == "linux":
-            data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-            return int(struct.unpack("3i", data)[1])
-        data = connection.getsockopt(0, 1, 76)  # LOCAL_PEERCRED: struct xucred, untested
-        return int(struct.unpack_from("=I", data, 4)[0])
-    except (OSError, struct.error):
-        return -1
-
-
 def run_pump(attempt: Attempt, link: socket.socket) -> NoReturn:
     """Be the pump, in a fork of the guard."""
     try:
@@ -2443,7 +2527,7 @@ def run_pump(attempt: Attempt, link: socket.socket) -> NoReturn:
         os._exit(1)
 
 
-# --- Taking over ---------------------------------------------------------------------------------------------------
+# --- Taking over -----------------------------------------------------------------------------------------------------
 
 
 def run_adopted_guard(attempt: Attempt, link: socket.socket, pump: int, close: list[socket.socket]) -> NoReturn:
@@ -2505,8 +2589,7 @@ def adopt(config: dict[str, Any], control: socket.socket) -> NoReturn:
     guard.run()
 
 
-# --- Entry ---------------------------------------------------------------------------------------------------------
-
+# --- Entry -----------------------------------------------------------------------------------------------------------
 
 #: What a keeper says first, and what of the talk with its launcher it knows. Nothing secret is sent before.
 GREETING = b"logist keeper 1\n"

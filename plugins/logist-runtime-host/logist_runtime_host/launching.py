@@ -41,7 +41,7 @@ def start(
     key: AttemptKey,
     context: StartContext,
     *,
-    cgroup: bool,
+    cgroup: bool | str,
     kernel_exit_info: bool,
     min_free_bytes: int | None = None,
     timeout_s: float,
@@ -74,7 +74,7 @@ def start(
                 "cgroup": cgroup,
                 "kernel_exit_info": kernel_exit_info,
                 "respawn": _respawn(context),
-                **keeper.identity(),
+                **_here(),
             }
             try:
                 keeper.write_record(files.dir_fd, "launch.json", record, durable=False, replace=False)
@@ -116,7 +116,7 @@ def find(key: AttemptKey, directory: str, *, timeout_s: float) -> RuntimeHandle 
         launch = files.read("launch.json")
         if launch is not None and launch.get("nonce") != key.nonce:
             return None  # another attempt's; `start` refuses as well
-        void = {"schema": keeper.SCHEMA, "nonce": key.nonce, "void": True, "at": time.time(), **keeper.identity()}
+        void = {"schema": keeper.SCHEMA, "nonce": key.nonce, "void": True, "at": time.time(), **_here()}
         try:
             if keeper.write_record(files.dir_fd, "child.json", void, durable=True, replace=False):
                 # A living keeper tidies up itself. A dead one's lock may look held while its child is at its start.
@@ -220,10 +220,10 @@ def remove_outside(files: AttemptFiles, nonce: str) -> None:
         recorded = (files.read("shim.json") or {}).get("socket")
         if isinstance(recorded, str) and os.path.basename(recorded) == os.path.basename(path):
             path = recorded  # made under another XDG_RUNTIME_DIR
-        root = keeper.cgroup_root()
         keeper.remove_cgroup((files.child(nonce) or {}).get("cgroup"))
         # A child that waited at the gate may be just about to end.
-        keeper.remove_cgroup(os.path.join(root, keeper.cgroup_name(path)) if root else None, wait_s=0.5)
+        for root in (keeper.cgroup_root(), keeper.freezer_root()):
+            keeper.remove_cgroup(os.path.join(root, keeper.cgroup_name(path)) if root else None, wait_s=0.5)
         os.unlink(path)
     for name in keeper.RESERVES:
         with contextlib.suppress(OSError):
@@ -255,6 +255,13 @@ def _environment(launch: LaunchSpec, key: AttemptKey, environment: Mapping[str, 
 def _secrets(launch: LaunchSpec, environment: Mapping[str, str]) -> list[str]:
     """Return the values that the pump has to mask: without a terminal nothing passes through it."""
     return [_text(environment[name]) for name in launch.secrets if name in environment] if launch.pty else []
+
+
+def _here() -> dict[str, str]:
+    try:
+        return keeper.identity()
+    except OSError as error:
+        raise RuntimeUnavailable(f"can't tell which machine this is: {error.strerror}") from error
 
 
 def _umask() -> int:

@@ -1,7 +1,7 @@
 """`HostRuntime`: attempts as processes of this machine, each with a guard and a pump of its own and no daemon.
 
-The object keeps nothing of an attempt: whatever it is asked is answered from the attempt's directory and from the
-kernel, so any process can ask, and its death costs nothing.
+The object keeps nothing of an attempt but what its closed sockets had counted: whatever it is asked is answered from
+the attempt's directory and from the kernel, so any process can ask, and its death costs nothing.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from logist_core.api import (
 from logist_runtime_host import keeper, launching, probing, stopping
 from logist_runtime_host.client import Connection, HostWatch, NotReached
 from logist_runtime_host.files import AttemptFiles, place_of
+from logist_runtime_host.network import Meter
 from logist_runtime_host.places import socket_dir
 
 #: One STDIN frame; far below the frame limit, so that a slow reader is noticed between two of them.
@@ -46,7 +47,7 @@ class HostRuntime:
     def __init__(
         self,
         *,
-        cgroup: bool = True,
+        cgroup: bool | str = True,
         kernel_exit_info: bool = True,
         min_free_bytes: int | None = None,
         start_timeout_s: float = 30.0,
@@ -55,6 +56,7 @@ class HostRuntime:
         self._kernel_exit_info = kernel_exit_info
         self._min_free_bytes = min_free_bytes
         self._start_timeout_s = start_timeout_s
+        self._meter = Meter()
 
     def health(self) -> Health:
         """Say whether attempts can be started: process descriptors and a private place for sockets."""
@@ -67,8 +69,12 @@ class HostRuntime:
             place = socket_dir()
         except LogistError as error:
             return Health(ok=False, detail=error.message, hint=error.hint)
-        root = keeper.cgroup_root() if self._cgroup else None
-        cgroup = f"cgroups below {root}" if root and os.access(root, os.W_OK) else "no cgroups of our own"
+        roots = (
+            keeper.cgroup_root() if self._cgroup is True else None,
+            keeper.freezer_root() if self._cgroup else None,
+        )
+        root = next((root for root in roots if root and os.access(root, os.W_OK)), None)
+        cgroup = f"cgroups below {root}" if root else "no cgroups of our own"
         platform = "" if sys.platform == "linux" else "; untested on this system"
         return Health(ok=True, detail=f"sockets in {place}; {cgroup}{platform}")
 
@@ -109,6 +115,7 @@ class HostRuntime:
             return
         with contextlib.suppress(OSError), AttemptFiles(place[0]) as files:
             launching.remove_outside(files, place[1])
+        self._meter.forget(place[1])
 
     def write(self, handle: RuntimeHandle, data: bytes) -> None:
         """Write to the attempt's input; returns when the attempt's kernel buffer has taken it all."""
@@ -151,7 +158,7 @@ class HostRuntime:
                     connection = Connection(files, nonce, "probe")
                     mode = connection.status.get("tty_mode")
                     connection.close()
-            return vitals(files, nonce, mode)
+            return vitals(files, nonce, mode, self._meter)
         return None
 
     def watch(self, handle: RuntimeHandle) -> Watch | None:

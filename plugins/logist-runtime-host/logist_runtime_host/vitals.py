@@ -9,10 +9,11 @@ from typing import Any
 from logist_core.api import Vitals
 from logist_runtime_host import keeper
 from logist_runtime_host.files import AttemptFiles
+from logist_runtime_host.network import Descriptors, Meter
 from logist_runtime_host.standing import standing
 
 
-def vitals(files: AttemptFiles, nonce: str, tty_mode: str | None) -> Vitals | None:
+def vitals(files: AttemptFiles, nonce: str, tty_mode: str | None, meter: Meter) -> Vitals | None:
     """Return the tree's signs of life, or None where the leader isn't there."""
     child = files.child(nonce)
     if child is None or child.get("boot_id") != keeper.SYSTEM.boot_id():
@@ -21,14 +22,17 @@ def vitals(files: AttemptFiles, nonce: str, tty_mode: str | None) -> Vitals | No
     if leader is None or leader.start != child["start"]:
         return None
     members = _members(files, leader, child)
+    pids = [process.pid for process in members]
+    descriptors = Descriptors(pids)
     cpu_s = sum(process.cpu_s for process in members) + _reaped_cpu_s(files)
     identities = sorted((process.pid, process.start) for process in members)
     return Vitals(
         cpu_s=_cgroup_cpu_s(child.get("cgroup")) or cpu_s,
         processes=len(members),
         tree=keeper.checksum(repr(identities)),
-        io_bytes=_io_bytes([process.pid for process in members]),
-        net_bytes=None,
+        io_bytes=_io_bytes(pids),
+        net_bytes=meter.read(nonce, pids, descriptors.sockets),
+        fds=descriptors.count,
         rss_bytes=sum(process.rss for process in members),
         tty_mode=tty_mode,
         **standing(leader, members)._asdict(),

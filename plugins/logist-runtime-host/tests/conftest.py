@@ -149,8 +149,8 @@ class Lab:
             if os.path.exists(socket_path(attempt.key.nonce)):
                 found.append(f"{attempt.directory.name}: its socket")
             name = keeper.cgroup_name(socket_path(attempt.key.nonce))
-            cgroup = attempt.record("child.json").get("cgroup") or os.path.join(keeper.cgroup_root() or "/none", name)
-            if os.path.exists(cgroup):
+            roots = [root for root in (keeper.cgroup_root(), keeper.freezer_root()) if root]
+            if any(os.path.exists(os.path.join(root, name)) for root in roots):
                 found.append(f"{attempt.directory.name}: its cgroup")
         return found + [f"zombie {pid}" for pid in zombies() - self.zombies_before]
 

@@ -33,13 +33,13 @@ if os.fork() == 0:
 """
 
 
-@pytest.fixture(params=["auto", "off"], ids=["cgroup", "no cgroup"])
+@pytest.fixture(params=[True, "v1", False], ids=["cgroup", "freezer", "no cgroup"])
 def runtime(request) -> HostRuntime:
-    if request.param == "auto":
-        root = keeper.cgroup_root()
+    if request.param:
+        root = keeper.freezer_root() if request.param == "v1" else keeper.cgroup_root()
         if root is None or not os.access(root, os.W_OK):
-            pytest.skip("this user may not make cgroups")
-    return HostRuntime(cgroup=request.param == "auto")
+            pytest.skip("this user may not make such cgroups")
+    return HostRuntime(cgroup=request.param)
 
 
 def sleepers(attempt) -> list[int]:

@@ -17,19 +17,18 @@ from logist_core.testing.soak import processes
 
 
 def measure(scale: Scale) -> list[Table]:
-    reattach = Table(
+    table = Table(
         "a new supervisor, s, by number of running jobs",
         ("started by hand: stock taken", "started by hand: all watched", "killed -9: another one watches all"),
     )
-    reattach.unmeasured["peers"] = (
-        "none re-attaches: tmux, task-spooler and supervisord lose their jobs with their server"
-    )
+    table.unmeasured["peers"] = "none re-attaches: tmux, task-spooler and supervisord lose their jobs with their server"
     for count in scale.reattached:
-        reattach.add(f"{count:,} jobs", *_reattach(count))
-    return [reattach, _exits(scale)]
+        table.add(f"{count:,} jobs", *reattach(count))
+    return [table, _exits(scale)]
 
 
-def _reattach(count: int) -> tuple[float, float, float]:
+def reattach(count: int) -> tuple[float, float, float]:
+    """Return the seconds of the three ways in which a new supervisor finds `count` running jobs."""
     with Ground() as ground:
         with ground.supervisor(count + 1) as supervisor:
             alone = _sockets(supervisor.pid)

@@ -71,7 +71,7 @@ def can_limit_pids() -> bool:
     return os.access(_PIDS / "cgroup.procs", os.W_OK)
 
 
-def survivors(bench: Bench, name: str, *, cgroup: bool) -> tuple[int, int]:
+def survivors(bench: Bench, name: str, *, cgroup: bool | str) -> tuple[int, int]:
     """Start an escape in an attempt, kill the attempt; return (how many live, how many of them were reported)."""
     case = bench.case(runtime=HostRuntime(cgroup=cgroup, start_timeout_s=10.0))
     program = case.root / "escape.py"

@@ -171,6 +171,10 @@ def run_keeper(plan: dict[str, object], arguments: list[str]) -> None:
     for function, role in {**roles, "run_child": "child"}.items():
         names[function] = _entering(faults, role, names[function])
     faults.install()
+    if plan.get("record"):
+        import recorder
+
+        recorder.install(plan)
     names["main"](arguments)  # type: ignore[operator]
 
 

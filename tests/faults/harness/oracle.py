@@ -102,8 +102,8 @@ def violations(
     path = socket_path(nonce)
     if os.path.exists(path):
         wrong.append("I8: its socket is left")
-    root = keeper.cgroup_root()
-    if root and os.path.exists(os.path.join(root, keeper.cgroup_name(path))):
+    roots = [root for root in (keeper.cgroup_root(), keeper.freezer_root()) if root]
+    if any(os.path.exists(os.path.join(root, keeper.cgroup_name(path))) for root in roots):
         wrong.append("I8: its cgroup is left")
     for name in ("shim.lock", "pump.lock"):
         if keeper.is_locked(None, str(directory / name)):

@@ -185,6 +185,7 @@ def main() -> None:
     import importlib
 
     import faulty
+    import recorder
 
     from logist_core.jobs.home import Home
     from logist_core.supervise import daemon, launch
@@ -215,6 +216,7 @@ def main() -> None:
                 faults = faulty.Faults(plan, "supervisor")
                 faults.become("supervisor")
                 faults.install()
+                recorder.install(plan)
             code = 1
             try:
                 code = daemon.run(Home.open(home), max_jobs=2, on_demand=True, idle_s=IDLE_S)
