@@ -66,8 +66,8 @@ def render(table: Table) -> str:
     header = ["", *table.columns, *([f"{table.ratio_of} / {reference}"] if compared else [])]
     lines = [header]
     for name, figures in table.rows.items():
-        ratio = [_shown(table.ratio(name)) + "x"] if compared else []
-        lines.append([name, *map(_shown, figures), *ratio])
+        ratio = [shown(table.ratio(name)) + "x"] if compared else []
+        lines.append([name, *map(shown, figures), *ratio])
     widths = [max(len(line[n]) for line in lines) for n in range(len(header))]
     text = [table.title]
     for line in lines:
@@ -80,7 +80,8 @@ def render(table: Table) -> str:
     return "\n".join(text + [f"  {note}" for note in table.notes])
 
 
-def _shown(figure: float | None) -> str:
+def shown(figure: float | None) -> str:
+    """Return a figure in as many digits as it is worth."""
     if figure is None or math.isnan(figure):
         return "-"
     if figure and abs(figure) < 10:

@@ -65,6 +65,22 @@ THOUSAND = replace(
     watched=(1, 100, 1_000),
     samples=200,
 )
+PART = replace(
+    FULL,
+    name="part",
+    repeats=5,
+    jobs=48,
+    cli_jobs=4,
+    widths=(1, 8),
+    idle=(10, 40),
+    capture_mib=128,
+    pty_mib=8,
+    listed=(1_000,),
+    reattached=(1, 40),
+    watched=(1, 40),
+    samples=40,
+    log_mib=32,
+)
 SMALL = Scale(
     name="small",
     repeats=1,

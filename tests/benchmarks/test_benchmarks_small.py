@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.measures import MEASURES
+from benchmarks.page import BEGIN, END, write
 from benchmarks.report import Table, render
 from benchmarks.scale import SMALL
 
@@ -58,3 +59,23 @@ def test_without_any_peer_there_is_no_ratio() -> None:
     table.add("logist", 12345.6)
     assert table.ratio("logist") is None
     assert "12,346" in render(table)
+
+
+@pytest.mark.fast
+def test_a_page_gets_the_tables_between_its_marks_and_keeps_the_rest(tmp_path: Path) -> None:
+    table = Table("things", ("ms",), against=("peer",), ratio_of="ms", unmeasured={"other": "not installed"})
+    table.add("peer", 4.0)
+    table.add("a|b", None)
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    machine = {"cores": 2, "kernel": "6.1.0-x", "python": "3.11.7", "load_at_start": (0.5, 1.0, 2.0)}
+    for _ in range(2):
+        write(page, [table], machine, "the command")
+    text = page.read_text()
+    assert text.startswith(f"before\n{BEGIN}\n")
+    assert text.endswith(f"{END}\nafter\n")
+    assert "old" not in text
+    assert "By `the command` on 2 cores, Linux 6.1.0, CPython 3.11.7; load at the start 0.5/1.0/2.0." in text
+    assert "| peer | 4.00 | 1.00x |" in text
+    assert "| a\\|b | - | - |" in text
+    assert text.count("- other: not measured: not installed") == 1

@@ -129,6 +129,26 @@ async def test_an_exit_that_was_read_to_its_end_left_nothing_out(supervised: Wor
     assert "unread_bytes" not in ended.data
 
 
+async def test_of_a_terminal_that_is_far_behind_only_the_end_is_shown(world: World) -> None:
+    directory = world.home.path / "attempt"
+    directory.mkdir()
+    log = directory / "out.log"
+    log.write_bytes(b"usage limit reached\r\n" + b"x\r\n" * 1_000_000 + b"\x1b[2J\x1b[Husage limit reached, really\r\n")
+    matcher = Dictionary(world.registry.patterns()).for_agent("scripted")
+    observer = Observer(
+        str(directory),
+        agent=None,
+        agent_name="x",
+        output=OutputFormat.TEXT,
+        pty=True,
+        cols=80,
+        rows=24,
+        matcher=matcher,
+    )
+    assert log.stat().st_size - (300 << 10) < _read_to_the_end(observer, 1.0) < log.stat().st_size
+    assert [signal.text for signal in observer.signals()] == ["usage limit reached, really"]
+
+
 async def test_what_an_attempt_left_behind_cannot_put_off_its_end_by_printing(world: World) -> None:
     directory = world.home.path / "attempt"
     directory.mkdir()

@@ -59,6 +59,6 @@ def _python() -> list[str]:
 
 def _what(path: str, root: str) -> str:
     """Return the path with what differs from run to run taken out."""
-    short = path.removeprefix(root)
-    short = re.sub(r"/jobs/(\.new-)?[0-9a-z]{16}[^/]*", "/jobs/ID", short)
+    short = path.removeprefix(root).removeprefix("/home/")
+    short = re.sub(r"\bjobs/(\.new-)?[0-9a-z]{16}[^/]*", "jobs/ID", short)
     return re.sub(r"/\.([a-z.]+?)\.\d.*", r"/\1", short)
