@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from logist_runtime_host import keeper
 from logist_runtime_host.files import handle_of
-from logist_runtime_host.launching import WRAPPER_VARIABLE
+from logist_runtime_host.serving import WRAPPER_VARIABLE
 
 from faults.harness import faulty, power
 from faults.harness.bench import CODE, Bench, Plan
