@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from logist_core import api, hookspecs
+from logist_core import agentkit, api, hookspecs
 from logist_core.config.schema import CORE_SETTINGS, SETTINGS_TABLES
 from logist_core.config.settings import settings_of
 from logist_core.errors import LogistError
@@ -89,11 +89,13 @@ def api_enums() -> str:
 
 def api_functions() -> str:
     """Return the functions of the API."""
-    made = []
-    for name in _api_names(inspect.isfunction):
-        node = _named(_tree(inspect.getmodule(getattr(api, name))), ast.FunctionDef, name)
-        made += [f"### `{name}`", _code(_signature(node)), _markdown(ast.get_docstring(node) or "")]
-    return _join(made)
+    return _join(_function(name) for name in _api_names(inspect.isfunction))
+
+
+def agent_kit() -> str:
+    """Return the classes and the functions of `logist_core.agentkit`."""
+    names = sorted(agentkit.__all__, key=lambda name: (inspect.isfunction(_public(name)), name))
+    return _join(_function(name) if inspect.isfunction(_public(name)) else _class(name, "###") for name in names)
 
 
 def api_errors() -> str:
@@ -258,7 +260,7 @@ def _file(path: str) -> str:
 PARTS: dict[str, Callable[[], str]] = {
     made.__name__.replace("_", "-"): made
     for made in (
-        *(hooks, records, api_records, api_protocols, api_enums, api_functions, api_errors),
+        *(hooks, records, api_records, api_protocols, api_enums, api_functions, api_errors, agent_kit),
         *(journal_transitions, journal_fields, journal_phases, claims, arbitration, sources, dictionary),
         *(faults, fault_cases, dictionary_by_claim, dictionary_scores),
         *(core_settings, plugin_settings),
@@ -297,8 +299,18 @@ def _is_record(value: object) -> bool:
     return inspect.isclass(value) and hasattr(value, "__dataclass_fields__")
 
 
+def _function(name: str) -> str:
+    node = _named(_tree(inspect.getmodule(_public(name))), ast.FunctionDef, name)
+    return _join([f"### `{name}`", _code(_signature(node)), _markdown(ast.get_docstring(node) or "")])
+
+
+def _public(name: str) -> Any:
+    """Return what one of the public modules calls `name`."""
+    return getattr(api, name) if hasattr(api, name) else getattr(agentkit, name)
+
+
 def _class_node(name: str) -> ast.ClassDef:
-    node: ast.ClassDef = _named(_tree(inspect.getmodule(getattr(api, name))), ast.ClassDef, name)
+    node: ast.ClassDef = _named(_tree(inspect.getmodule(_public(name))), ast.ClassDef, name)
     return node
 
 
@@ -310,7 +322,7 @@ def _signature(node: ast.FunctionDef) -> str:
 
 def _class(name: str, level: str) -> str:
     node = _class_node(name)
-    source = inspect.getsource(inspect.getmodule(getattr(api, name)) or api)
+    source = inspect.getsource(inspect.getmodule(_public(name)) or api)
     fields = [ast.get_source_segment(source, item) or "" for item in node.body if isinstance(item, ast.AnnAssign)]
     fields = [re.sub(r"field\(default_factory=lambda: MappingProxyType\(\{\}\)\)", "{}", field) for field in fields]
     body = "\n".join(f"    {field}" for field in fields)

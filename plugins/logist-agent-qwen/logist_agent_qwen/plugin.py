@@ -1,14 +1,14 @@
-"""Offers the agent `qwen`; owns its settings. Light: the agent itself is imported when it is first used."""
+"""Offers the agent `qwen` and rules for its standard error; owns its settings. Light: the rest is imported late."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from logist_core.api import AgentRecord, Setting, hookimpl
+from logist_core.api import AgentRecord, PatternsRecord, Setting, hookimpl
 
 if TYPE_CHECKING:
-    from logist_core.api import Agent
+    from logist_core.api import Agent, PatternSet
 
 SETTINGS: Mapping[str, Setting] = {
     "executable": Setting(
@@ -47,3 +47,19 @@ def _make(settings: Mapping[str, Any]) -> Agent:
 def logist_agents() -> Iterable[AgentRecord]:
     """Offer `qwen`."""
     return [AgentRecord(name="qwen", summary="Qwen Code.", factory=_make, settings=SETTINGS)]
+
+
+def load_rules() -> PatternSet:
+    """Return the rules that read Qwen Code's standard error."""
+    from importlib.resources import files
+
+    from logist_core.api import pattern_set_from_files
+
+    text = (files("logist_agent_qwen") / "rules.toml").read_text("utf-8")
+    return pattern_set_from_files("qwen", {"rules.toml": text})
+
+
+@hookimpl
+def logist_patterns() -> Iterable[PatternsRecord]:
+    """Offer the rules of `qwen`."""
+    return [PatternsRecord(name="qwen", summary="Why Qwen Code tries again.", factory=load_rules)]

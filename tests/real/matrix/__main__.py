@@ -24,7 +24,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from fake_provider.harness import agent_program, run_provider
-from real.matrix.cases import QUICK, chosen, key_of
+from real.matrix.cases import QUICK, chosen
 from real.matrix.cells import GRACE_S, Cell, run_cell
 from real.matrix.report import DOCUMENT, merged, page, summary
 from real.matrix.stands import STANDS
@@ -114,7 +114,7 @@ def main(arguments: list[str]) -> int:
     if options.json:
         options.json.write_text(json.dumps([asdict(cell) for cell in cells], indent=1) + "\n")
     if options.write:
-        DOCUMENT.write_text(page(merged(cells, [key_of(case) for case in chosen(None)], list(STANDS))))
+        DOCUMENT.write_text(page(merged(cells, list(STANDS))))
     return 1 if any(cell.verdict == "wrong" for cell in cells) else 0
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from fake_provider.harness import Provider
-from real.matrix.cases import Case, expected, key_of
+from real.matrix.cases import LOOKS_FINE, Case, expected, key_of
 from real.matrix.stands import options_for, set_up
 from support.logist import Logist
 
@@ -159,21 +159,34 @@ def _events(journal: Path) -> Iterator[Mapping[str, Any]]:
         yield json.loads(line)
 
 
+def judge(agent: str, case: Case, hidden: str | None, cause: str | None, end: str) -> str:
+    """Return the verdict on what was read and on what became of the job."""
+    as_caused = cause in case.causes or (not case.causes and cause is None)
+    if as_caused and (end in case.ends or (end == "running" and cause in CAUSES)):
+        return "right"
+    if (agent, key_of(case)) in LOOKS_FINE and cause == "completed":
+        return "unknown"
+    if cause is None and end != "succeeded":
+        if hidden is not None:
+            return "unknown"
+        if "failed" in case.causes:
+            return "right"
+    return "wrong"
+
+
+def judged_again(cell: Cell, case: Case) -> Cell:
+    """Return a cell of an earlier run, judged by what is expected now."""
+    case, hidden = expected(cell.agent, case)
+    told = " or ".join(case.causes) or ("no cause" if "running" not in case.ends else "no false alarm")
+    return replace(cell, expected=told, hidden=hidden, verdict=judge(cell.agent, case, hidden, cell.cause, cell.end))
+
+
 def _judged(agent: str, case: Case, hidden: str | None, seen: Seen, requests: list[dict[str, Any]]) -> Cell:
     failing = requests[1 if case.name.startswith("after1") and len(requests) > 1 else 0]["at"] if requests else None
     cause = seen.cause
     if seen.end == "succeeded" or (case.fine and seen.end == "running" and seen.last_activity == "completed"):
         cause = "completed"
-    as_expected = (cause in case.causes or (not case.causes and cause is None)) and (
-        seen.end in case.ends or (seen.end == "running" and cause in CAUSES)
-    )
-    unclaimed = cause is None and seen.end != "succeeded"
-    if as_expected:
-        verdict = "right"
-    elif unclaimed and (hidden is not None or "failed" in case.causes):
-        verdict = "right" if hidden is None else "unknown"
-    else:
-        verdict = "wrong"
+    verdict = judge(agent, case, hidden, cause, seen.end)
     told_at = seen.cause_at if cause in CAUSES and seen.cause_at is not None else seen.ended_at
     return Cell(
         agent=agent,

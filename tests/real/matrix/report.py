@@ -8,17 +8,23 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from real.matrix.cells import Cell
+from real.matrix.cases import ALL, key_of
+from real.matrix.cells import Cell, judged_again
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "reference" / "agent-matrix.md"
 RECORD = Path(__file__).with_name("cells.json")
 
 
-def merged(cells: Sequence[Cell], cases: Sequence[str], agents: Sequence[str]) -> list[Cell]:
+def merged(cells: Sequence[Cell], agents: Sequence[str]) -> list[Cell]:
     """Return `cells` with those of earlier runs that they don't replace, in the order of the page; and record them."""
     earlier = [Cell(**entry) for entry in json.loads(RECORD.read_text())] if RECORD.exists() else []
     known = {(cell.agent, cell.case): cell for cell in (*earlier, *cells)}
-    ordered = [known[agent, case] for agent in agents for case in cases if (agent, case) in known]
+    ordered = [
+        judged_again(known[agent, key_of(case)], case)
+        for agent in agents
+        for case in ALL
+        if (agent, key_of(case)) in known
+    ]
     RECORD.write_text("[\n" + ",\n".join(json.dumps(_plain(cell)) for cell in ordered) + "\n]\n")
     return ordered
 
@@ -62,7 +68,8 @@ Each real program, run by Logist, while a provider on loopback fails in one way.
 - **expected**: the cause that should be read. **read**: the one that was, `-` for none. **job**: what became of it;
   `running` where the program was still trying when the cell's time was over.
 - **right** is the expected cause and end. **unknown** is the right answer where the program can't show the cause (the
-  last column says why): no cause is named, and nothing is called a success. **wrong** is a defect of Logist.
+  last column says why): no cause is named. Where it passes trouble off as an ordinary answer, that is what Logist sees,
+  too. **wrong** is a defect of Logist.
 - **verdict after**: from the provider's first failure to the verdict. **the program itself**: how it ended, and how
   long after the failure; `stopped` where the cell ended it, because the verdict was there, or its time over.
 
