@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from logist_core.observe.observer import Observer
     from logist_core.protocols import Agent, Runtime, Watch
     from logist_core.supervise.changes import Changes
+    from logist_core.supervise.deaths import Deaths
     from logist_core.supervise.fleet import Fleet
 
 WRITER = "supervisor"
@@ -72,6 +73,7 @@ class Surroundings:
     clocks: Clocks
     committed: Callable[[JobStatus], None]
     fleet: Fleet
+    deaths: Deaths
     allowance: Callable[[], str | None] = lambda: None
 
 
@@ -249,8 +251,13 @@ class AttemptWatch:
             )
         except Exception as error:  # noqa: BLE001 - a runtime plugin may raise anything; the attempt isn't its probe
             probe = Probe(state=ProbeState.UNKNOWN, conditions=("unresponsive",), detail=f"probe: {error}")
+        doubt_s = self._around.deaths.doubt_s(self._spec.id, probe, self._around.clocks.awake())
+        if doubt_s is not None:
+            self._probe_at = self._now_s() + doubt_s
+            return None
         if probe.state in (ProbeState.EXITED, ProbeState.GONE):
             return probe
+        self._around.deaths.lives(self._spec.id)
         conditions = dict.fromkeys(probe.conditions, probe.detail)
         # The watch tells of deaths. What it can't tell (a stopped pump, say) isn't worth a poll of a thousand jobs.
         quiet = not conditions and self._stopping is None
@@ -392,6 +399,7 @@ class AttemptWatch:
             fleet=around.fleet,
         )
         around.committed(settled.status)
+        around.deaths.lives(spec.id)
         with contextlib.suppress(Exception):
             await around.caller.run("forget", CALL_S, self._runtime.forget, self._handle)
         return settled.status

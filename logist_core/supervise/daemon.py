@@ -34,6 +34,7 @@ from logist_core.supervise.brief import is_over_soon, settle_brief, start
 from logist_core.supervise.changes import Changes
 from logist_core.supervise.client import BUSY, READY, supervisor_command
 from logist_core.supervise.clocks import Clocks, wait_left_s
+from logist_core.supervise.deaths import FEW, Deaths
 from logist_core.supervise.environment import respawn_environment
 from logist_core.supervise.fleet import Fleet
 from logist_core.supervise.hooks import Hooks
@@ -151,6 +152,7 @@ class Supervisor:
                         clocks=self._clocks,
                         committed=self._committed,
                         fleet=self._fleet,
+                        deaths=Deaths(self._running),
                         allowance=self._interventions.take,
                     )
                     await self._take_stock()
@@ -202,8 +204,15 @@ class Supervisor:
         await asyncio.gather(*(look(job_id) for job_id in list(self._jobs)))
         await asyncio.to_thread(self._drop_left_environments, list(self._ended))
 
+    def _running(self) -> int:
+        return sum(1 for job in self._jobs.values() if job.lifecycle is Lifecycle.RUNNING)
+
     def _reconcile(self, job_id: str) -> Reconciled:
-        return reconcile(self._store, self._plugins, job_id, writer=WRITER, fleet=self._fleet)
+        # Of many, those that are gone without a trace are left to their watches, which can doubt it.
+        doubtful = self._running() >= FEW
+        return reconcile(
+            self._store, self._plugins, job_id, writer=WRITER, fleet=self._fleet, settle_vanished=not doubtful
+        )
 
     def _drop_left_environments(self, ended: list[str]) -> None:
         """Forget the environments of ended jobs: a supervisor may have died between a job's end and doing so."""

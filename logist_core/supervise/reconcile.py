@@ -60,6 +60,7 @@ def reconcile(
     writer: str,
     dry_run: bool = False,
     fleet: Fleet | None = None,
+    settle_vanished: bool = True,
 ) -> Reconciled:
     """Settle what ended, adopt what runs, give back to the queue what never ran.
 
@@ -70,6 +71,7 @@ def reconcile(
         writer: For the journal.
         dry_run: Ask the runtime, say what would be done, write nothing.
         fleet: What is known of limits; None: nothing.
+        settle_vanished: Believe it when a running attempt is gone without a trace; else leave it as it is.
     """
     status = store.status(job_id)
     if status.lifecycle not in (Lifecycle.STARTING, Lifecycle.RUNNING):
@@ -85,6 +87,9 @@ def reconcile(
     if handle is None:
         return _nothing_ran(store, status, writer, dry_run)
     probe = runtime.probe(handle)
+    vanished = probe.state is ProbeState.GONE and status.lifecycle is Lifecycle.RUNNING
+    if vanished and not settle_vanished and "rebooted" not in probe.conditions:
+        return Reconciled(status, probe.detail or "gone without a trace", probe)
     if probe.state in (ProbeState.EXITED, ProbeState.GONE):
         if dry_run:
             return Reconciled(status, f"would settle: {probe.state.value}", probe)

@@ -16,6 +16,7 @@ import pytest
 from logist_core.cli import cmd_rm, cmd_supervise
 from logist_core.jobs.store import JobStore
 from logist_core.supervise import singleton
+from logist_core.supervise.limits import USUAL_PACE
 
 Run = Callable[..., Any]
 
@@ -243,4 +244,4 @@ def test_a_second_supervisor_is_refused(jobs: Any, logist_here: Run, monkeypatch
     asked: list[object] = []
     monkeypatch.setattr(daemon, "run", lambda home, **options: asked.append(options) or 0)
     assert logist_here("supervise", "--max-jobs", "3").code == 0
-    assert asked == [{"max_jobs": 3, "on_demand": False}]
+    assert asked == [{"max_jobs": 3, "on_demand": False, "pace": USUAL_PACE, "interventions_per_hour": 5}]
