@@ -344,7 +344,7 @@ TROUBLES = (
         cause="not_exiting",
         limit_s=1.0,
         listed=False,
-        ends=None,
+        ends=Lifecycle.SUCCEEDED,
     ),
 )
 
