@@ -16,9 +16,9 @@ from logist_core.supervise.budgets import used_up
 from logist_core.supervise.judge import Circumstances, judge
 from logist_core.supervise.limits import USUAL_PACE
 from logist_core.types._json import JSON, plain
-from logist_core.types.job import JobEvent, JobSpec, JobStatus, Lifecycle, Outcome, Usage
+from logist_core.types.job import JobEvent, JobSpec, JobStatus, Lifecycle, Outcome, Result, Usage
 from logist_core.types.launch import ExitStatus, Probe, ProbeState
-from logist_core.types.signals import UNKNOWN_ACTIVITY, Claim
+from logist_core.types.signals import UNKNOWN_ACTIVITY, Claim, Signal
 
 if TYPE_CHECKING:
     from logist_core.jobs.store import JobStore
@@ -78,7 +78,9 @@ def settle(
     now = time.time()
     unread_bytes = 0 if observer is None else _read_to_the_end(observer, now)
     exit = probe.exit
-    outcome, fault = _outcome(agent, exit, observer)
+    signals = observer.signals() if observer is not None else ()
+    outcome, fault = _outcome(agent, exit, signals)
+    done = _outcome_when_done(agent, exit, signals)
     with store.transaction(spec.id, writer, scrub=secrets.scrub) as tx:
         status = tx.status
         if status.lifecycle not in (Lifecycle.STARTING, Lifecycle.RUNNING):
@@ -88,6 +90,8 @@ def settle(
         _append_findings(tx, observer, now)
         why = _circumstances(status, events, probe, spec, outcome, fleet, now)
         why = replace(why, over_budget=why.over_budget or used_up(spec.budget, tx.status, events))
+        if done is not None and why.sentinel is not None and why.sentinel[0] == "stop":
+            outcome, why = replace(done, reason=f"{done.reason}; {why.sentinel[1]}"), replace(why, sentinel=None)
         for condition in sorted(_INTENTS & set(tx.status.conditions)):
             tx.append("condition.cleared", condition=condition)
         if fault is not None:
@@ -154,13 +158,25 @@ def report_usage(tx: Transaction, usage: Usage) -> None:
         tx.append("usage.reported", attempt=tx.status.attempt, **plain(usage))
 
 
+def _outcome_when_done(agent: Agent | None, exit: ExitStatus | None, signals: Sequence[Signal]) -> Outcome | None:
+    """Return the success that an attempt had reported before it was ended; None: it had not.
+
+    An agent that says that it is done and then doesn't exit is ended by the sentinel: its work is none the worse.
+    """
+    at = next((i for i, s in enumerate(signals) if s.final and s.claim is Claim.COMPLETED), None)
+    if at is None or exit is None:
+        return None
+    outcome, _ = _outcome(agent, ExitStatus(code=0, source="sentinel"), signals[: at + 1])
+    return outcome if outcome is not None and outcome.result is Result.SUCCEEDED else None
+
+
 def _outcome(
-    agent: Agent | None, exit: ExitStatus | None, observer: Observer | None
+    agent: Agent | None, exit: ExitStatus | None, signals: Sequence[Signal]
 ) -> tuple[Outcome | None, str | None]:
     if agent is None or exit is None or exit.exec_error is not None:
         return None, None
     try:
-        outcome = agent.outcome(exit, observer.signals() if observer is not None else ())
+        outcome = agent.outcome(exit, signals)
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything; the exit code then decides, and we say so
         return None, f"outcome: {type(error).__name__}: {error}"
     if outcome is not None and not isinstance(outcome, Outcome):

@@ -402,6 +402,21 @@ async def test_a_sentinels_stop_is_on_record_before_it_is_done(supervised: World
     assert status.conditions == ()
 
 
+async def test_work_that_was_done_stays_done_when_the_agent_that_does_not_exit_is_stopped(supervised: World) -> None:
+    supervised.registry.agent.judged = Outcome(result=Result.SUCCEEDED, reason="result: success")
+    job = supervised.submit()
+    await supervised.running(job)
+    supervised.say(job, '{"done": 1}\n')
+    await supervised.until(job, lambda s: s.activity.state == "completed")
+    stop = Verdict(level=Level.STALLED, cause="not_exiting", evidence=("silent for 20 s",), action=Action.STOP)
+    supervised.registry.sentinel.verdicts = [stop]
+    status = await supervised.ended(job)
+    assert (status.lifecycle.value, status.reason) == (
+        "succeeded",
+        "result: success; not_exiting: silent for 20 s",
+    )
+
+
 async def test_a_sentinels_resume_goes_on_with_the_session_in_a_new_attempt(supervised: World) -> None:
     verdict = Verdict(level=Level.STALLED, cause="silent_hang", action=Action.RESUME)
     supervised.registry.sentinel.verdicts = [verdict]

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from logist_core.api import Action, Level, Lifecycle
 
-STALL_S = 3.0
+STALL_S = 4.0
 #: What is healthy goes on for so long in the way that looks like a hang.
-HEALTHY_S = 8.0
+HEALTHY_S = 10.0
 AGENTS = Path(__file__).parent / "agents"
 ROOT = Path(__file__).parents[3]
 SUSPECT_OR_WORSE = frozenset({Level.SUSPECT, Level.STALLED})
@@ -332,7 +332,7 @@ TROUBLES = (
         says="output flood",
         args=_sh(f"echo ONSET; {sys.executable} -S -c \"import time\nwhile 1: print('x' * 99_999); time.sleep(0.02)\""),
         agent_set=CHATTY,
-        sentinel_set={"flood_bytes": "4000000"},
+        sentinel_set={"flood_bytes": "2000000"},
         cause="runaway",
     ),
     Trouble(
@@ -340,11 +340,11 @@ TROUBLES = (
         says="says that it is done, and doesn't exit",
         agent_set=_mock(),
         steps=_script(BEGIN, ONSET, _event(type="result", status="success", turns=1), "sleep_s = inf"),
-        sentinel_set={"final_s": "1"},
+        sentinel_set={"final_s": "2"},
         cause="not_exiting",
-        limit_s=1.0,
+        limit_s=2.0,
         listed=False,
-        ends=None,
+        ends=Lifecycle.SUCCEEDED,
     ),
 )
 

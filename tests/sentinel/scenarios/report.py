@@ -129,7 +129,11 @@ def _lost(story: Story) -> str:
     status = story.status
     if status is not None and status.lifecycle is Lifecycle.SUCCEEDED:
         attempts = len(status.attempts)
-        return "none: it went on" if attempts == 1 else f"none: same session, finished in attempt {attempts}"
+        return (
+            "none: finished in the same attempt"
+            if attempts == 1
+            else f"none: same session, finished in attempt {attempts}"
+        )
     if not story.touched:
         return "none: it is as it was"
     return "what the attempt had in hand"
