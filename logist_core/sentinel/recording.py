@@ -62,8 +62,14 @@ class Look:
 class Recorder:
     """Writes the record of one attempt. What can't be written is left out; nothing fails for it."""
 
-    def __init__(self, directory: str | Path, state: Callable[[], Mapping[str, JSON] | None]) -> None:
-        """Record in `directory`; `state` returns the policy's memory as it is now."""
+    def __init__(
+        self,
+        directory: str | Path,
+        state: Callable[[], Mapping[str, JSON] | None],
+        scrub: Callable[[JSON], JSON] = lambda entry: entry,
+    ) -> None:
+        """Record in `directory`; `state` returns the policy's memory as it is now; `scrub` takes secrets out."""
+        self._scrub = scrub
         self._path = os.path.join(directory, FILE)
         self._older = os.path.join(directory, OLDER_FILE)
         self._state = state
@@ -114,10 +120,11 @@ class Recorder:
             written = 0
         if written < len(data):
             self._before = self._said = None  # the next look stands alone again
-            self._lines = [_line(["begin", {"schema": _SCHEMA, "state": self._state(), "first": False}])]
+            begin = self._scrub(["begin", {"schema": _SCHEMA, "state": self._state(), "first": False}])
+            self._lines = [_line(begin)]
 
     def _put(self, entry: JSON) -> None:
-        line = _line(entry)
+        line = _line(self._scrub(entry))
         self._lines.append(line)
         self._size += len(line)
         if self._size >= _BUFFERED_BYTES:

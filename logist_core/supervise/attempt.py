@@ -131,7 +131,9 @@ class AttemptWatch:
         )
         attempts = self._status.attempts
         before = str(around.store.attempt_dir(spec.id, attempts[-2].number)) if attempts[-1].resumed else None
-        self._sentinel = SentinelLoop(around.plugins, spec, str(self._directory), before, events, around.allowance)
+        self._sentinel = SentinelLoop(
+            around.plugins, spec, str(self._directory), before, events, around.allowance, self._secrets.scrub
+        )
         subscriptions = self._subscribe()
         if self._watch is not None:
             asyncio.get_running_loop().add_reader(self._watch.fileno(), self._watch_fired)

@@ -60,6 +60,7 @@ class SentinelLoop:
         before: str | None,
         events: Sequence[JobEvent],
         allowance: Callable[[], str | None] = lambda: None,
+        scrub: Callable[[JSON], JSON] = lambda value: value,
     ) -> None:
         """Go on from what is on disk.
 
@@ -70,8 +71,10 @@ class SentinelLoop:
             before: Directory of the attempt that this one goes on from, whose memory it then inherits.
             events: The job's journal.
             allowance: Counts an act for the whole home; returns why it isn't allowed, if so.
+            scrub: Takes secrets out of what is written down.
         """
         self._path = Path(directory) / _FILE
+        self._scrub = scrub
         self._guard: Guard | None = None
         self._recorder: Recorder | None = None
         self._last: tuple[Level, str] = (Level.ACTIVE, "")
@@ -98,7 +101,7 @@ class SentinelLoop:
         except LogistError:
             saved = None  # it starts to remember anew
         self._guard = Guard(sentinel, saved.get("state") if isinstance(saved, dict) else None)
-        self._recorder = Recorder(directory, lambda: self._guard.state if self._guard is not None else {})
+        self._recorder = Recorder(directory, lambda: self._guard.state if self._guard is not None else {}, scrub)
         self._recorder.begin()
         with contextlib.suppress(Exception):  # settings() is the plugin's; without it the usual period will do
             self.period_s = _period_s(sentinel.settings())
@@ -195,7 +198,7 @@ class SentinelLoop:
         """Put the policy's memory on disk; a cache in so far as losing it costs only lateness."""
         if self._guard is not None and self.due_s != self._saved_for_s:
             self._saved_for_s = self.due_s  # it remembers nothing new until it has looked again
-            write_json(self._path, {"schema": 1, "state": self._guard.state}, durable=False)
+            write_json(self._path, self._scrub({"schema": 1, "state": self._guard.state}), durable=False)
         if self._recorder is not None:
             self._recorder.flush()
 

@@ -158,6 +158,6 @@ def cpu_s(pids: list[int]) -> float:
     total = 0.0
     for pid in pids:
         with contextlib.suppress(OSError):
-            for task in os.listdir(f"/proc/{pid}/task"):
-                total += int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[0]) / 1e9
+            # The clock of a whole process, threads that have ended included (clock_getcpuclockid(3)).
+            total += time.clock_gettime((~pid << 3) | 2)
     return total

@@ -84,6 +84,8 @@ def _logist(scale: Scale, memory: Table, cpu: Table, name: str, *, pty: bool) ->
 
 def _ms_per_s(pids: list[int], period_s: float) -> float:
     time.sleep(min(2.0, period_s))  # what the start left to do
-    before, began = cpu_s(pids), time.perf_counter()
+    before, began = {pid: cpu_s([pid]) for pid in pids}, time.perf_counter()
     time.sleep(period_s)
-    return (cpu_s(pids) - before) * 1e3 / (time.perf_counter() - began)
+    used = [cpu_s([pid]) - at for pid, at in before.items()]
+    # A process that has left meanwhile (a fork server that nobody needs) counts as 0 now.
+    return sum(s for s in used if s > 0) * 1e3 / (time.perf_counter() - began)
