@@ -1,7 +1,7 @@
 """Runs agents through failures, and prints or writes the table. Exit code 1 where a verdict is wrong.
 
     python -m tests.real.matrix                       all agents, all failures (half an hour)
-    python -m tests.real.matrix --quick               the six agents and ten failures that CI runs
+    python -m tests.real.matrix --quick               six agents and ten failures: a few minutes
     python -m tests.real.matrix codex --case 401      one cell
     python -m tests.real.matrix --write               ... and writes docs/reference/agent-matrix.md
 
@@ -101,7 +101,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.real.matrix", description=__doc__)
     parser.add_argument("agents", nargs="*", choices=[[], *STANDS], help="which agents (default: all)")
     parser.add_argument("--case", action="append", help="one case; repeatable")
-    parser.add_argument("--quick", action="store_true", help="the agents and cases that CI runs")
+    parser.add_argument("--quick", action="store_true", help="six agents, ten cases each")
     parser.add_argument("--jobs", type=int, default=3, help="so many at the same time (default: 3)")
     parser.add_argument("--write", action="store_true", help=f"write what was found into {DOCUMENT.name}")
     parser.add_argument("--json", type=Path, help="write the cells here as well")
