@@ -178,9 +178,14 @@ def _waiting(memory: Memory, seen: Observation, settings: Settings) -> Finding |
 def _silent(memory: Memory, sight: Sight, seen: Observation, settings: Settings) -> Finding:
     """Judge by silence alone."""
     calm = Finding(level=_calm(sight, settings), evidence=_news(memory, seen))
-    vitals = seen.vitals
-    if vitals is not None and reached(sight.silence_s, settings.suspect_s):
-        reads, asks = vitals.blocked_on in _READS, vitals.tty_mode == "password"
+    vitals, over = seen.vitals, seen.activity.state in _OVER
+    suspect_s, stall_s = _limits(seen, settings)
+    # What waits for a person is found no later than a hang would be: the level must not sink again.
+    patience_s = min(settings.suspect_s, suspect_s)
+    if vitals is not None and reached(sight.silence_s, patience_s):
+        # Without a terminal, nobody is there to answer what said that it is done.
+        reads = vitals.blocked_on in _READS and (not over or vitals.tty_mode is not None)
+        asks = vitals.tty_mode == "password"
         if reads or asks:
             what = "its terminal asks for a password" if asks else f"it sleeps in a read ({vitals.blocked_on})"
             return Finding(
@@ -191,8 +196,7 @@ def _silent(memory: Memory, sight: Sight, seen: Observation, settings: Settings)
                 excuses=True,
                 forgives_retries=True,
             )
-    over = seen.activity.state in _OVER
-    if over and vitals is not None and vitals.tty_mode is not None and reached(sight.silence_s, settings.suspect_s):
+    if over and vitals is not None and vitals.tty_mode is not None and reached(sight.silence_s, patience_s):
         return Finding(
             level=Level.AWAITING_INPUT,
             cause="finished",
@@ -201,7 +205,6 @@ def _silent(memory: Memory, sight: Sight, seen: Observation, settings: Settings)
             excuses=True,
             forgives_retries=True,
         )
-    suspect_s, stall_s = _limits(seen, settings)
     if not reached(sight.unexcused_s, suspect_s):
         return calm
     redrawn, looks = memory.redrawn.bit_count(), min(memory.still, REDRAWS)

@@ -80,7 +80,7 @@ def look(before: Memory | None, seen: Observation, settings: Settings) -> tuple[
     for name, value in _readings(seen.vitals):
         if _read(memory, name, value, seen, settings, longest_s=longest_s, afresh=afresh):
             moved.append(name)
-    if _runs(memory, seen, elapsed_s):
+    if _runs(memory, seen, elapsed_s, settings):
         moved.append("running")
     if afresh:
         memory.watched_s = seen.now_s
@@ -107,16 +107,18 @@ def look(before: Memory | None, seen: Observation, settings: Settings) -> tuple[
     return memory, _sight(memory, seen, settings, tuple(moved), elapsed_s if elapsed_s > longest_s else None)
 
 
-def _runs(memory: Memory, seen: Observation, elapsed_s: float) -> bool:
+def _runs(memory: Memory, seen: Observation, elapsed_s: float, settings: Settings) -> bool:
     """Whether the tree is kept busy, though a loaded machine may give it next to no time.
 
-    A process that redraws a screen sleeps nearly always when it is looked at; one that works hardly ever does.
+    A process that redraws a screen sleeps nearly always when it is looked at; one that works hardly ever does. Where
+    looks are so rare that a stall would be called after two of them, one has to do.
     """
     running = seen.vitals.running if seen.vitals is not None else None
     if running is None or elapsed_s <= 0:
         return False
     memory.running = (memory.running << 1 | (running > 0)) & 0b1111
-    return running > 0 and memory.running.bit_count() >= _RUNS_IN_LOOKS
+    needed = 1 if 2 * elapsed_s >= settings.stall_s else _RUNS_IN_LOOKS
+    return running > 0 and memory.running.bit_count() >= needed
 
 
 def _copied(memory: Memory) -> Memory:
