@@ -92,7 +92,7 @@ class Test@CLASS@(PatternContract):
 _README = """\
 # @DIST@
 
-What @NAME@ prints, as rules for [Logist](https://pypi.org/project/logist-core/)'s dictionary: `@PACKAGE@/rules.toml`.
+What @NAME@ prints, as rules for Logist's dictionary: `@PACKAGE@/rules.toml`.
 
     pip install -e . "logist-core[testing]"
     logist patterns lint --set @NAME@

@@ -64,7 +64,7 @@ _OTHER_SESSION = "5f3d6c1e-0000-4000-8000-00000000000b"
 # The fixtures hold no state that an example could leave behind: agents keep none, and a directory is made anew.
 # No `explain`: on the large values that agents are given here it takes longer than all tests together.
 _relaxed = settings(
-    max_examples=30,
+    max_examples=60,
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.target, Phase.shrink),
     suppress_health_check=[

@@ -60,10 +60,8 @@ def attack(run: Callable[[int], Outcome], first: int = 1, step: int = 1, most: i
 
 @pytest.mark.parametrize("share", range(SHARES))
 def test_case_01_a_supervisor_killed_at_any_operation_of_a_launch(supervisors: Supervisors, share: int) -> None:
-    # Every second operation, unless all are asked for: each costs a supervisor's whole life.
-    first, step = (1 + share, SHARES) if ALL else (1 + 2 * share, 2 * SHARES)
-    reached = attack(lambda n: supervisors.run(Plan(role="supervisor", at=n)), first, step, 180)  # type: ignore[arg-type, return-value]
-    assert reached > (15 if ALL else 7)
+    reached = attack(lambda n: supervisors.run(Plan(role="supervisor", at=n)), 1 + share, SHARES, 180)  # type: ignore[arg-type, return-value]
+    assert reached > 15
 
 
 def test_an_environment_does_not_outlive_a_supervisor_killed_at_the_end_of_its_job(supervisors: Supervisors) -> None:

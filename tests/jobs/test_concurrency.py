@@ -53,7 +53,7 @@ def test_a_writer_killed_at_any_instant_loses_nothing_that_it_acknowledged(
     storm: Callable[[str], dict[str, Any]],
 ) -> None:
     said = storm("kill")
-    assert said["kills"] > 3
+    assert said["kills"] > 10
     assert said["acknowledged"] > 0
     assert said["sent"] >= said["acknowledged"]
 
